@@ -1,0 +1,1 @@
+"""Networks: clients that give proven blocks, and facts about each network."""

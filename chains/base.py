@@ -1,0 +1,195 @@
+"""What the daemon needs from a network, and how a client may fail.
+
+ChainError            all that a client may raise
+├─ ChainUnavailable   no usable answer now (timeout, 429, 5xx): wait, try again or elsewhere
+│  └─ EndpointRefused this endpoint will never answer this (401, 403, unknown method): elsewhere
+└─ ChainDataError     an answer that contradicts itself or its proof: quarantine, never store
+   └─ WrongChain      the endpoint follows another chain than configured
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
+from watcher.domain.deposits import Depth
+from watcher.domain.money import Address, Asset, Family, Network
+
+
+class ChainError(Exception):
+    """What a client raises. The text never contains a URL, a key or a token."""
+
+
+class ChainUnavailable(ChainError):
+    """No usable answer now; the same call may work later or elsewhere."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds that the node asked us to wait, if it said so."""
+
+
+class EndpointRefused(ChainUnavailable):
+    """This endpoint does not serve this call to us: a matter of its plan or our key."""
+
+
+class ChainDataError(ChainError):
+    """An answer that contradicts itself or its proof."""
+
+
+class WrongChain(ChainDataError):
+    """The endpoint follows another chain."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSettings:
+    """One URL of a network, as configured."""
+
+    name: str
+    url: str
+    requests_per_second: int | None = None
+    daily_requests: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"EndpointSettings({self.name!r})"  # URLs and headers carry keys
+
+
+EndpointState = Literal["new", "healthy", "lagging", "waiting", "refused", "quarantined"]
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointReport:
+    """How an endpoint does, for the status; holds no URL."""
+
+    name: str
+    state: EndpointState
+    head: int | None
+    latency_p50_ms: int | None
+    latency_p99_ms: int | None
+    requests_today: int
+    daily_requests: int | None
+    forecast_today: int
+    errors_1h: int
+    reason: str | None
+    """The newest fault while the endpoint is not healthy; None when it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """One thing that `doctor` found out about an endpoint."""
+
+    endpoint: str
+    check: str
+    """`chain`, `head`, `receipts`, `finality`, `token USDT` …"""
+    ok: bool
+    detail: str
+
+
+class ChainClient(Protocol):
+    """A network, seen as a numbered list of blocks that may change near its end."""
+
+    async def genesis(self) -> Hash:
+        """Hash of block 0, the same on every endpoint, or WrongChain."""
+
+    async def head(self) -> BlockRef:
+        """The newest block of the endpoint that is asked for blocks now."""
+
+    async def finalized(self) -> int | None:
+        """Number of the newest final block; None: no information, which is never zero.
+
+        May step back; the caller keeps the highest.
+        """
+
+    async def block(self, number: int) -> Block | None:
+        """The block at `number`, proven, with *every* transfer of the listed assets, in order.
+
+        Units are of the smallest kind (wei, sun), > 0. None when there is no such block yet. A
+        failed query must not yield a block with fewer transfers. Safe to call concurrently.
+
+        Raises:
+            ChainUnavailable: no usable answer; the same call may work later.
+            ChainDataError: every answer contradicted itself or its proof (chains.md 2.5).
+        """
+
+    async def corroborate(self, ref: BlockRef, transfers: Sequence[Transfer]) -> frozenset[str]:
+        """Names of the endpoints that, asked now, give `ref.hash` at `ref.number`.
+
+        Where the block hash does not commit to transfers (Tron) they must repeat those too.
+        """
+
+    async def survey(self) -> None:
+        """Ask every endpoint for its head, so that lag shows and failover knows where to go."""
+
+    async def capabilities(self) -> Sequence[Capability]:
+        """What `doctor` should know, asked of every endpoint."""
+
+    def endpoints(self) -> Sequence[EndpointReport]:
+        """How each endpoint does, in configured order."""
+
+    async def close(self) -> None:
+        """Close connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressCodec:
+    """A family's one door in and out for addresses."""
+
+    parse: Callable[[str], Address]
+    """Any accepted spelling -> canonical; raises ValueError saying what is wrong."""
+    show: Callable[[Address], str]
+    """Canonical -> what people and wallets use."""
+    of_key: Callable[[bytes], Address]
+    """The address of a public key: 64 bytes, x and y."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explorer:
+    """Link templates; `{}` takes the transaction hash, address or block number as shown."""
+
+    transaction: str
+    address: str
+    block: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientOptions:
+    """What configuration says about talking to one network."""
+
+    endpoints: Sequence[EndpointSettings]
+    assets: Sequence[Asset]
+    chain_id: int
+    genesis_hash: Hash | None
+    """The required hash of block 0; None: whatever the first endpoint says."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSpec:
+    """A network's facts: what is the same for everyone who watches it."""
+
+    name: Network
+    title: str
+    family: Family
+    live: bool
+    """False for a testnet: what happens there is worth nothing."""
+    chain_id: int
+    genesis_hash: Hash
+    assets: tuple[Asset, ...]
+    """What may be listed by symbol; the native coin first."""
+    confirmations: Depth
+    reorg_limit: int
+    """Blocks kept and undoable; a deeper reorg halts the network."""
+    pace_seconds: int
+    """Usual time between blocks."""
+    explorer: Explorer
+    codec: AddressCodec
+    hash_prefix: str
+    """What people put before a hash: `0x` or nothing."""
+    payment_uri: Callable[[Asset, Address, int, int], str]
+    """(asset, to, units, chain id) -> what a QR code carries."""
+    open_client: Callable[[NetworkSpec, ClientOptions], ChainClient]
+
+    def show_hash(self, value: Hash) -> str:
+        return self.hash_prefix + value

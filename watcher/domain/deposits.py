@@ -119,6 +119,8 @@ def confirmations(deposit: Deposit, tip: BlockRef) -> int:
 
 def is_deep(deposit: Deposit, tip: BlockRef, finality: int | None) -> bool:
     """Whether the chain alone would confirm it. `finality`: the newest final block, if known."""
+    if deposit.status is DepositStatus.ORPHANED:
+        return False
     if deposit.required == "finalized":
         return finality is not None and deposit.block_number <= finality
     return confirmations(deposit, tip) >= deposit.required

@@ -86,7 +86,11 @@ class Invoice:
     @property
     def deadline(self) -> int:
         """The last block time at which money is in time."""
-        return min(self.expires_at, self.cancelled_at or self.expires_at)
+        return (
+            self.expires_at
+            if self.cancelled_at is None
+            else min(self.expires_at, self.cancelled_at)
+        )
 
     @property
     def tolerance(self) -> Fraction:

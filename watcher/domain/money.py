@@ -22,6 +22,8 @@ SENDABLE_DECIMALS = 8  # what every wallet's amount field takes
 SENDABLE_DIGITS = 6  # … unless the amount is so small that more are needed to mean anything
 
 _PLAIN = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
+_LONGEST = 200  # characters of an amount; 2**256 - 1 has 78 digits
+_CURRENCY = re.compile(r"[A-Za-z0-9.]{1,20}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,12 @@ def parse_price(amount: str, currency: str) -> Price:
     """Check a price that came from outside.
 
     Raises:
-        ValueError: not plain decimal text, not above zero, or more than 18 digits on either side
-            of the point; the message says which.
+        ValueError: not plain decimal text, not above zero, more than 18 digits on either side of
+            the point, or no name of a currency; the message says which.
     """
-    return Price(parse_amount(amount, what="a price"), currency.strip().upper())
+    if not _CURRENCY.fullmatch(currency):
+        raise ValueError('a currency is 1 to 20 letters, digits or points, such as "EUR"')
+    return Price(parse_amount(amount, what="a price"), currency.upper())
 
 
 def parse_amount(text: str, *, what: str = "an amount") -> str:
@@ -77,6 +81,13 @@ def parse_amount(text: str, *, what: str = "an amount") -> str:
     return f"{whole or '0'}.{part}" if part else whole
 
 
+def parse_percent(text: str) -> str:
+    """A tolerance, from "0" to below "100", in its shortest spelling; raises ValueError."""
+    if not _PLAIN.fullmatch(text) or len(text) > 2 * PRICE_DECIMALS or Fraction(text) >= 100:
+        raise ValueError('must be decimal text from "0" to below "100"')
+    return "0" if Fraction(text) == 0 else parse_amount(text, what="a percentage")
+
+
 def amount_of(units: int, decimals: int) -> str:
     """Units as decimal text, exact and without trailing zeros: (1500000, 6) -> "1.5"."""
     whole, part = divmod(units, power(decimals))
@@ -90,7 +101,7 @@ def units_of(amount: str, decimals: int) -> int:
     Raises:
         ValueError: not plain decimal text, finer than the smallest unit, or above 2**256 - 1.
     """
-    if not _PLAIN.fullmatch(amount):
+    if len(amount) > _LONGEST or not _PLAIN.fullmatch(amount):
         raise ValueError(f"not plain decimal text: {amount[:40]!r}")
     units = Fraction(amount) * power(decimals)
     if units.denominator != 1:
@@ -121,6 +132,8 @@ def due_units(price: Fraction, rate: Fraction, decimals: int) -> int:
     Rounded to what wallets can send: 8 decimals, more only where fewer than 6 digits would be left.
     A rate of exactly 1 is no conversion, so the price itself stays exact where the asset allows.
     """
+    if price <= 0 or rate <= 0:
+        raise ValueError("a price and a rate are above zero")
     exact = price / rate
     places = decimals if rate == 1 else min(decimals, _sendable_places(exact))
     steps = -(-exact.numerator * power(places) // exact.denominator)

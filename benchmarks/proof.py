@@ -1,0 +1,99 @@
+"""How much proving a block costs beyond what nobody can save.
+
+    python benchmarks/proof.py [--realdata DIR]
+
+For each recorded Ethereum block of 125 to 210 transactions, in milliseconds of CPU time:
+
+decode  `msgspec.json.decode` of both answers, untyped
+keccak  hashing the block's content once: each encoded transaction, each receipt, the header; no
+        nodes of tries, which nobody can leave out either
+ours    `read_block` of the same bytes: decode, prove, find the transfers of two tokens
+ratio   ours / (decode + keccak)
+
+The three take turns, so that a busy machine slows them alike; medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+from Crypto.Hash import keccak
+
+from chains.evm.blocks import Listing, read_block
+from chains.evm.encoding import encode_receipt, encode_transaction, transaction_type
+from chains.evm.header import encode_header
+from chains.evm.messages import decode_block, decode_receipts
+from watcher.domain.money import Address, Method, Network
+
+ROUNDS = 40
+SIZES = range(125, 211)
+USDT = Address("0xdac17f958d2ee523a2206206994597c13d831ec7")
+USDC = Address("0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48")
+LISTING = Listing(
+    Network("ethereum"),
+    Method("ethereum:eth"),
+    {USDT: Method("ethereum:usdt"), USDC: Method("ethereum:usdc")},
+)
+
+
+def main() -> None:
+    """Print one line per block."""
+    beside = Path(__file__).parent.parent.parent / "shared" / "realdata"
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--realdata", type=Path, default=os.environ.get("REALDATA", beside))
+    folder = Path(parser.parse_args().realdata)
+    print("   block  txs  logs   bytes  decode  keccak    ours  ratio")
+    for number, block_json, receipts_json in recorded(folder):
+        print(f"{number:>8}  {measure(block_json, receipts_json)}")
+
+
+def recorded(folder: Path) -> Iterator[tuple[int, bytes, bytes]]:
+    """Number, block and receipts of every recorded block of the right size."""
+    for path in sorted(folder.glob("ethereum/mainnet-*.receipts.json")):
+        block_json = path.with_name(path.name.replace("receipts", "block")).read_bytes()
+        block = decode_block(block_json)
+        if len(block.transactions) in SIZES:
+            yield int(block.number, 16), block_json, path.read_bytes()
+
+
+def measure(block_json: bytes, receipts_json: bytes) -> str:
+    """Times and ratio of one block, as a line."""
+    contents = list(hashed_contents(block_json, receipts_json))
+    works: list[Callable[[], object]] = [
+        lambda: (msgspec.json.decode(block_json), msgspec.json.decode(receipts_json)),
+        lambda: [keccak.new(digest_bits=256, data=content).digest() for content in contents],
+        lambda: read_block(block_json, receipts_json, LISTING),
+    ]
+    rounds = [[seconds(work) for work in works] for _ in range(ROUNDS)]
+    decode, bare, ours = (statistics.median(column) * 1000 for column in zip(*rounds, strict=True))
+    receipts = decode_receipts(receipts_json)
+    logs = sum(len(receipt.logs) for receipt in receipts)
+    size = len(block_json) + len(receipts_json)
+    sizes = f"{len(receipts):>3}  {logs:>4}  {size:>6}"
+    return f"{sizes}  {decode:6.2f}  {bare:6.2f}  {ours:6.2f}  {ours / (decode + bare):5.2f}"
+
+
+def hashed_contents(block_json: bytes, receipts_json: bytes) -> Iterator[bytes]:
+    """What the block's hash commits to, each part once."""
+    block = decode_block(block_json)
+    for tx, receipt in zip(block.transactions, decode_receipts(receipts_json), strict=True):
+        yield bytes.fromhex(encode_transaction(tx))
+        yield bytes.fromhex(encode_receipt(receipt, transaction_type(tx)))
+    yield bytes.fromhex(encode_header(block))
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """CPU time of one call."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+if __name__ == "__main__":
+    main()

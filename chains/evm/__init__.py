@@ -1,0 +1,1 @@
+"""Ethereum-like networks: what their nodes send, proven and read."""

@@ -1,0 +1,91 @@
+"""The small typed calls of an EVM node; blocks with receipts are read in `client`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from chains.base import ChainDataError, ChainUnavailable
+from chains.endpoints import Endpoint
+from chains.evm.rpc import NoSuchBlock
+from watcher.domain.blocks import BlockRef, Hash
+from watcher.domain.money import Address
+
+Quantity = Annotated[str, msgspec.Meta(pattern=r"^0x[0-9a-f]{1,64}$")]
+Word = Annotated[str, msgspec.Meta(pattern=r"^0x[0-9a-f]{64}$")]
+
+DECIMALS = "0x313ce567"  # decimals(), ERC-20
+HEADER = "eth_getBlockByNumber"
+
+
+class Header(msgspec.Struct, rename="camel", gc=False):
+    """What says which block it is. No defaults: a missing field is a bad answer."""
+
+    number: Quantity
+    hash: Word
+    parent_hash: Word
+    timestamp: Quantity
+
+    @property
+    def ref(self) -> BlockRef:
+        return BlockRef(
+            int(self.number, 16),
+            Hash(self.hash[2:]),
+            Hash(self.parent_hash[2:]),
+            int(self.timestamp, 16),
+        )
+
+
+async def block_ref(node: Endpoint, block: int | str) -> BlockRef | None:
+    """The block at a number or tag; None when the node has none, in either way of saying so."""
+    asked = hex(block) if isinstance(block, int) else block
+    try:
+        header = await node.call(HEADER, [asked, False], Header)
+    except NoSuchBlock:
+        return None
+    if header is None:
+        return None
+    if isinstance(block, int):
+        require_number(header.ref, block)
+    return header.ref
+
+
+async def newest(node: Endpoint) -> BlockRef:
+    """The node's head."""
+    ref = await block_ref(node, "latest")
+    if ref is None:
+        raise ChainUnavailable("the node has no newest block")
+    return ref
+
+
+async def genesis_hash(node: Endpoint) -> Hash:
+    """Hash of block 0."""
+    ref = await block_ref(node, 0)
+    if ref is None:
+        raise ChainUnavailable("the node does not give block 0")
+    return ref.hash
+
+
+async def chain_id(node: Endpoint) -> int:
+    """EIP-695."""
+    answer = await node.call("eth_chainId", [], Quantity)
+    if answer is None:
+        raise ChainUnavailable("the node does not say its chain id")
+    return int(answer, 16)
+
+
+async def decimals(node: Endpoint, contract: Address) -> int:
+    """What a token says its decimals are."""
+    call = {"to": contract, "data": DECIMALS}
+    answer = await node.call("eth_call", [call, "latest"], str)
+    try:
+        return int(answer or "0x", 16)
+    except ValueError:
+        raise ChainDataError(f"no token answers at {contract}") from None
+
+
+def require_number(ref: BlockRef, asked: int) -> None:
+    """Raise ChainDataError unless this is the block that was asked for."""
+    if ref.number != asked:
+        raise ChainDataError(f"asked for block {asked}, got block {ref.number}")

@@ -1,0 +1,87 @@
+"""What `doctor` finds out about an EVM endpoint; asks it even where the pool would not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Sequence
+
+from chains.base import Capability, ChainDataError, ChainError, ChainUnavailable
+from chains.endpoints import Endpoint
+from chains.evm import calls
+from watcher.domain.blocks import BlockRef
+from watcher.domain.money import Asset
+
+STALE_BLOCKS = 25  # a head this many usual block times old: the node does not follow
+
+
+async def examine(
+    node: Endpoint, assets: Sequence[Asset], chain_id: int, pace_seconds: int
+) -> list[Capability]:
+    """Every check of one endpoint; after a wrong chain or no answer at all, only that."""
+    chain = await _check(node, "chain", _chain(node, chain_id))
+    if not chain.ok:
+        return [chain]
+    found = [chain]
+    found.append(await _check(node, "head", _head(node, pace_seconds)))
+    found.append(await _check(node, "finality", _finality(node)))
+    found.append(await _check(node, "receipts", _receipts(node)))
+    found.append(await _check(node, "traces", _traces(node)))
+    for asset in assets:
+        if asset.contract is not None:
+            found.append(await _check(node, f"token {asset.symbol}", _token(node, asset)))
+    return found
+
+
+async def _check(node: Endpoint, check: str, work: Awaitable[str]) -> Capability:
+    try:
+        return Capability(node.name, check, True, await work)
+    except ChainError as error:
+        return Capability(node.name, check, False, node.redaction.scrub(str(error)))
+
+
+async def _chain(node: Endpoint, chain_id: int) -> str:
+    await node.identify()
+    return f"chain id {chain_id}, genesis {(await calls.genesis_hash(node))[:8]}…"
+
+
+async def _head(node: Endpoint, pace_seconds: int) -> str:
+    head = await calls.newest(node)
+    age = max(0, int(time.time()) - head.timestamp)
+    if age > STALE_BLOCKS * pace_seconds:
+        raise ChainUnavailable(f"block {head.number} is {age} s old: the node does not follow")
+    return f"block {head.number}, {age} s old"
+
+
+async def _finality(node: Endpoint) -> str:
+    final = await calls.block_ref(node, "finalized")
+    if final is None:
+        raise ChainUnavailable("the node knows no finalized block")
+    return f"finalized block {final.number}"
+
+
+async def _receipts(node: Endpoint) -> str:
+    head = await calls.newest(node)
+    receipts = await node.call("eth_getBlockReceipts", [f"0x{head.hash}"], list[object])
+    if receipts is None:
+        raise ChainUnavailable(f"no receipts of block {head.number}, just given")
+    return f"{len(receipts)} in block {head.number}"
+
+
+async def _traces(node: Endpoint) -> str:
+    try:
+        head: BlockRef = await calls.newest(node)
+        params = [f"0x{head.hash}", {"tracer": "callTracer"}]
+        traces = await node.raw("debug_traceBlockByHash", params)
+    except ChainError as error:
+        raise ChainUnavailable(f"none, internal ETH by audit only: {error}") from None
+    if traces is None:
+        raise ChainUnavailable("none, internal ETH by audit only")
+    return "callTracer"
+
+
+async def _token(node: Endpoint, asset: Asset) -> str:
+    assert asset.contract is not None
+    said = await calls.decimals(node, asset.contract)
+    if said != asset.decimals:
+        raise ChainDataError(f"{said} decimals, configured {asset.decimals}")
+    return f"{said} decimals"

@@ -1,0 +1,172 @@
+"""Reads any EVM network: two calls per block to one endpoint, proven before anyone sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+
+from chains.base import (
+    Capability,
+    ChainDataError,
+    ChainUnavailable,
+    ClientOptions,
+    EndpointReport,
+    NetworkSpec,
+    WrongChain,
+)
+from chains.endpoints import Endpoint, EndpointPool, shaped
+from chains.evm import calls
+from chains.evm.blocks import Listing, Reading, header_fields
+from chains.evm.capabilities import examine
+from chains.evm.provider import FastHTTPProvider
+from chains.evm.rpc import NoSuchBlock
+from chains.evm.worker import SHARED, Read
+from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A block that was read, who gave it, and what it gave."""
+
+    endpoint: str
+    block_json: bytes
+    reading: Reading
+
+
+class EvmClient:
+    """Implements `chains.base.ChainClient`.
+
+    Args:
+        read: decodes and proves a block; None: in the worker process that all clients share.
+    """
+
+    def __init__(
+        self, spec: NetworkSpec, options: ClientOptions, *, read: Read | None = None
+    ) -> None:
+        native = spec.assets[0].method
+        tokens = {a.contract: a.method for a in options.assets if a.contract is not None}
+        self._listing = Listing(spec.name, native, tokens)
+        self._native_listed = any(asset.method == native for asset in options.assets)
+        self._options, self._pace_seconds = options, spec.pace_seconds
+        self._genesis = options.genesis_hash
+        self._pool = EndpointPool(options.endpoints, FastHTTPProvider, self._identify)
+        self._shared = SHARED if read is None else None
+        self._read = read or SHARED.read
+        if self._shared is not None:
+            self._shared.hold()
+
+    async def genesis(self) -> Hash:
+        return await self._pool.ask(calls.genesis_hash)
+
+    async def head(self) -> BlockRef:
+        return await self._pool.ask(self._head)
+
+    async def finalized(self) -> int | None:
+        ref = await self._pool.ask(partial(calls.block_ref, block="finalized"))
+        return None if ref is None else ref.number
+
+    async def block(self, number: int) -> Block | None:
+        found = await self._pool.ask(partial(self._find, number))
+        if found is None:
+            return None
+        if found.reading.unknown_fields:
+            # Not within `ask`: that nobody can second it is no fault of who gave it.
+            await self._second(number, found)
+        return self._listed(found.reading.block)
+
+    async def corroborate(self, ref: BlockRef, transfers: Sequence[Transfer]) -> frozenset[str]:
+        """The hash commits to every transfer, so `transfers` need not be asked for."""
+        given = await self._pool.each(partial(calls.block_ref, block=ref.number))
+        return frozenset(name for name, other in given.items() if other and other.hash == ref.hash)
+
+    async def survey(self) -> None:
+        await self._pool.survey(self._head_number)
+
+    async def capabilities(self) -> Sequence[Capability]:
+        options, pace = self._options, self._pace_seconds
+        found = await asyncio.gather(
+            *(examine(n, options.assets, options.chain_id, pace) for n in self._pool.endpoints)
+        )
+        return [capability for of_endpoint in found for capability in of_endpoint]
+
+    def endpoints(self) -> Sequence[EndpointReport]:
+        return self._pool.reports()
+
+    async def close(self) -> None:
+        await self._pool.close()
+        if self._shared is not None:
+            shared, self._shared = self._shared, None
+            await shared.release()
+
+    async def _identify(self, node: Endpoint) -> None:
+        """Both, since private chains share ids and forks share a genesis."""
+        chain_id = await calls.chain_id(node)
+        if chain_id != self._options.chain_id:
+            raise WrongChain(f"follows chain id {chain_id}, configured {self._options.chain_id}")
+        genesis = await calls.genesis_hash(node)
+        if self._genesis is None:  # no await between the look and the keeping
+            self._genesis = genesis
+        if genesis != self._genesis:
+            raise WrongChain(f"its block 0 is {genesis}, ours {self._genesis}")
+
+    async def _head(self, node: Endpoint) -> BlockRef:
+        head = await calls.newest(node)
+        self._pool.saw_head(node, head.number)
+        return head
+
+    async def _head_number(self, node: Endpoint) -> int:
+        return (await calls.newest(node)).number
+
+    async def _find(self, number: int, node: Endpoint) -> _Found | None:
+        """One endpoint answers both calls, so a failed proof names, and quarantines, the liar."""
+        block = await self._full_block(number, node)
+        if block is None:
+            return None
+        header = shaped(calls.HEADER, block, calls.Header)
+        calls.require_number(header.ref, number)
+        # By hash: asked by number, a reorg between the two calls would mix two blocks.
+        receipts = await node.raw("eth_getBlockReceipts", [header.hash])
+        if receipts is None:
+            raise ChainUnavailable(f"no receipts of block {number}, just given")
+        return _Found(node.name, block, await self._read(block, receipts, self._listing))
+
+    async def _full_block(self, number: int, node: Endpoint) -> bytes | None:
+        block = None
+        with suppress(NoSuchBlock):  # an error of some, a null of others: the same words
+            block = await node.raw(calls.HEADER, [hex(number), True])
+        head = node.health.head
+        if block is None and head is not None and number <= head:
+            raise ChainUnavailable(f"no block {number}, but a head at {head}")
+        return block
+
+    async def _second(self, number: int, found: _Found) -> None:
+        """Require another endpoint to give the very header that we cannot recompute."""
+        fields = ", ".join(found.reading.unknown_fields)
+        block_hash = found.reading.block.ref.hash
+        try:
+            other = await self._pool.ask(
+                partial(self._header_fields, block_hash), but={found.endpoint}
+            )
+        except ChainUnavailable as error:
+            raise ChainUnavailable(
+                f"block {number}: a second endpoint is needed for headers with unknown fields "
+                f"{fields}; {error}",
+                retry_after=error.retry_after,
+            ) from error
+        if other != header_fields(found.block_json):
+            raise ChainDataError(f"block {number}: two endpoints differ in its header ({fields})")
+
+    async def _header_fields(self, block_hash: Hash, node: Endpoint) -> dict[str, str]:
+        header = await node.raw("eth_getBlockByHash", [f"0x{block_hash}", False])
+        if header is None:
+            raise ChainUnavailable(f"no block {block_hash}")
+        return header_fields(header)
+
+    def _listed(self, block: Block) -> Block:
+        if self._native_listed:
+            return block
+        tokens = self._listing.tokens.values()
+        return replace(block, transfers=tuple(t for t in block.transfers if t.method in tokens))

@@ -1,0 +1,179 @@
+"""Deposits: each transfer to us, once per block that it was in; no row is ever deleted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import RowMapping, Select, bindparam, func, select, update
+
+from storage import schema
+from storage.dialects import among, inserting
+from storage.types import Conn
+from watcher.domain.blocks import Hash
+from watcher.domain.deposits import Deposit, DepositStatus, revive
+from watcher.domain.money import Address, Network
+
+Change = tuple[Deposit | None, Deposit]
+"""A deposit before (None: it is new) and after."""
+
+table = schema.deposits
+_FIELDS = tuple(field.name for field in fields(Deposit))
+_COLUMNS = tuple(table.c[name] for name in _FIELDS)
+_AS_FOUND = (table.c.block_number, table.c.place, table.c.id)
+_MUTABLE = (
+    "detected_at",
+    "status",
+    "corroborated",
+    "confirmed_at",
+    "reverted",
+    "accepted",
+    "accepted_by_hand",
+)
+
+
+async def add(conn: Conn, deposits: Sequence[Deposit], now: int) -> list[Change]:
+    """Store what was found in a block; return what changed, in the order given.
+
+    A deposit that is here already is left alone, unless it was orphaned: then its very block is in
+    our chain again, and the row is revived.
+    """
+    if not deposits:
+        return []
+    new = inserting(conn, table).on_conflict_do_nothing(index_elements=["id"])
+    rows = await _placed(conn, deposits)
+    added = set(await conn.scalars(new.returning(table.c.id), rows))
+    known = [deposit.id for deposit in deposits if deposit.id not in added]
+    returning = {each.id: each for each in await _orphans(conn, known)}
+    changes: list[Change] = []
+    for deposit in deposits:
+        if deposit.id in added:
+            changes.append((None, deposit))
+        elif deposit.id in returning:
+            changes.append((returning[deposit.id], revive(returning[deposit.id], now)))
+    await save(conn, [after for before, after in changes if before])
+    return changes
+
+
+async def save(conn: Conn, deposits: Iterable[Deposit]) -> None:
+    """Store what may change of deposits that are here."""
+    rows = [
+        {"row_id": each.id, **{name: getattr(each, name) for name in _MUTABLE}}
+        for each in sorted(deposits, key=_id)  # locked in the same order by everybody
+    ]
+    if rows:
+        change = update(table).where(table.c.id == bindparam("row_id"))
+        await conn.execute(change.values({name: bindparam(name) for name in _MUTABLE}), rows)
+
+
+async def pending(conn: Conn, network: Network) -> list[Deposit]:
+    """What waits for its confirmations: by block, then as found."""
+    return await _all(conn, table.c.network == network, schema.PENDING)
+
+
+async def in_block(conn: Conn, network: Network, block_hash: Hash) -> list[Deposit]:
+    """The deposits of a block of our chain, as found."""
+    live = table.c.status != DepositStatus.ORPHANED
+    return await _all(conn, table.c.network == network, table.c.block_hash == block_hash, live)
+
+
+async def of_invoices(conn: Conn, ids: Iterable[str]) -> dict[str, list[Deposit]]:
+    """All deposits of each of these invoices, by block and as found; empty lists where none."""
+    found: dict[str, list[Deposit]] = {id: [] for id in ids}
+    for deposit in await _all(conn, among(conn, table.c.invoice_id, found)):
+        found[deposit.invoice_id].append(deposit)
+    return found
+
+
+async def get(conn: Conn, merchant_id: str | None, id: str) -> Deposit | None:
+    """The deposit, if it is this merchant's; None asks for any merchant's."""
+    query = select(*_COLUMNS).where(table.c.id == id)
+    if merchant_id is not None:
+        query = query.where(table.c.merchant_id == merchant_id)
+    row = (await conn.execute(query)).mappings().first()
+    return _deposit(row) if row else None
+
+
+async def listing(
+    conn: Conn,
+    merchant_id: str,
+    *,
+    network: Network | None = None,
+    status: DepositStatus | None = None,
+    address: Address | None = None,
+    tx_hash: Hash | None = None,
+    invoice_id: str | None = None,
+    after: str | None = None,
+    limit: int = 100,
+) -> list[Deposit]:
+    """The merchant's deposits, newest first; `after` is the last id of the page before."""
+    asked = {
+        "network": network,
+        "status": status,
+        "address": address,
+        "tx_hash": tx_hash,
+        "invoice_id": invoice_id,
+    }
+    query = select(*_COLUMNS).where(table.c.merchant_id == merchant_id)
+    for name, value in asked.items():
+        if value is not None:
+            query = query.where(table.c[name] == value)
+    if after is not None:
+        query = query.where(table.c.id < after)
+    return await _load(conn, query.order_by(table.c.id.desc()).limit(limit))
+
+
+async def counts(conn: Conn) -> dict[str, int]:
+    """How many deposits there are of each status; one that no deposit has is absent."""
+    rows = await conn.execute(select(table.c.status, func.count()).group_by(table.c.status))
+    return {status: count for status, count in rows}
+
+
+async def _placed(conn: Conn, deposits: Sequence[Deposit]) -> list[dict[str, Any]]:
+    """The rows to insert, numbered in each block behind those that it has."""
+    hashes = {deposit.block_hash for deposit in deposits}
+    last = (
+        select(table.c.network, table.c.block_hash, func.max(table.c.place))
+        .where(
+            among(conn, table.c.network, {deposit.network for deposit in deposits}),
+            among(conn, table.c.block_hash, hashes),
+        )
+        .group_by(table.c.network, table.c.block_hash)
+    )
+    places = Counter({(row[0], row[1]): row[2] + 1 for row in await conn.execute(last)})
+    rows = []
+    for deposit in deposits:
+        row = {name: getattr(deposit, name) for name in _FIELDS}
+        block = (deposit.network, deposit.block_hash)
+        rows.append(row | {"tx_hash": deposit.tx_hash or "", "place": places[block]})
+        places[block] += 1
+    return rows
+
+
+async def _orphans(conn: Conn, ids: Sequence[str]) -> list[Deposit]:
+    if not ids:
+        return []
+    orphaned = table.c.status == DepositStatus.ORPHANED
+    query = select(*_COLUMNS).where(among(conn, table.c.id, ids), orphaned)
+    return await _load(conn, query.order_by(table.c.id).with_for_update(key_share=True))
+
+
+async def _all(conn: Conn, *conditions: Any) -> list[Deposit]:
+    return await _load(conn, select(*_COLUMNS).where(*conditions).order_by(*_AS_FOUND))
+
+
+async def _load(conn: Conn, query: Select[Any]) -> list[Deposit]:
+    return [_deposit(row) for row in (await conn.execute(query)).mappings()]
+
+
+def _deposit(row: RowMapping) -> Deposit:
+    facts: dict[str, Any] = {name: row[name] for name in _FIELDS}
+    facts["tx_hash"] = facts["tx_hash"] or None
+    facts["status"] = DepositStatus(facts["status"])
+    return Deposit(**facts)
+
+
+def _id(deposit: Deposit) -> str:
+    return deposit.id

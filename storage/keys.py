@@ -1,0 +1,65 @@
+"""API keys: only a digest of each is stored, and its signing secret encrypted."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Literal
+
+from sqlalchemy import insert, select, update
+
+from storage import schema
+from storage.types import Conn
+
+table = schema.keys
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a key may do, and for whom."""
+
+    id: str
+    merchant_id: str
+    kind: Literal["secret", "public"]
+    hint: str
+    """Enough of the key's text to recognise it, too little to use it."""
+    scopes: frozenset[str]
+    created_at: int
+    revoked_at: int | None = None
+
+
+_COLUMNS = tuple(table.c[field.name] for field in fields(Key))
+
+
+async def add(conn: Conn, key: Key, digest: bytes, signing_secret: bytes) -> None:
+    """Store a key by the SHA-256 of its text; `signing_secret` comes encrypted."""
+    secrets = {"digest": digest, "signing_secret": signing_secret}
+    await conn.execute(insert(table).values(**asdict(key), **secrets))
+
+
+async def find(conn: Conn, digest: bytes) -> Key | None:
+    """The key with this digest, unless it was revoked."""
+    valid = select(*_COLUMNS).where(table.c.digest == digest, table.c.revoked_at.is_(None))
+    row = (await conn.execute(valid)).first()
+    return Key(*row) if row else None
+
+
+async def signing_secret(conn: Conn, id: str) -> bytes | None:
+    """The key's signing secret, encrypted as it came; None once the key is revoked."""
+    valid = (table.c.id == id) & table.c.revoked_at.is_(None)
+    secret: bytes | None = await conn.scalar(select(table.c.signing_secret).where(valid))
+    return secret
+
+
+async def listing(conn: Conn, merchant_id: str | None = None) -> list[Key]:
+    """All keys, or one merchant's, oldest first; revoked ones too."""
+    query = select(*_COLUMNS).order_by(table.c.id)
+    if merchant_id is not None:
+        query = query.where(table.c.merchant_id == merchant_id)
+    return [Key(*row) for row in await conn.execute(query)]
+
+
+async def revoke(conn: Conn, id: str, now: int) -> bool:
+    """End a key's use; False if there is none that could still be used."""
+    valid = (table.c.id == id) & table.c.revoked_at.is_(None)
+    ended = await conn.execute(update(table).where(valid).values(revoked_at=now))
+    return ended.rowcount == 1

@@ -1,0 +1,1 @@
+"""Tests: tables, stories, properties, and the real thing."""

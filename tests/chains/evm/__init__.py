@@ -1,0 +1,1 @@
+"""EVM blocks: encoding, proof, transfers."""

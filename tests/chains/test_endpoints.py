@@ -1,0 +1,498 @@
+"""The pool: who is asked, who is left alone and for how long, and what is said about it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, repeat
+
+import pytest
+
+from chains.base import (
+    ChainDataError,
+    ChainError,
+    ChainUnavailable,
+    EndpointRefused,
+    EndpointReport,
+    EndpointSettings,
+    WrongChain,
+)
+from chains.endpoints import Endpoint, EndpointPool
+from chains.health import Clock, Missing
+from chains.http import Disconnected
+
+NOON = 1_795_262_400.0  # 2026-11-21 12:00 UTC
+HALF_A_DAY = 43_200
+
+
+@dataclass
+class Time:
+    """A clock that stands still until told."""
+
+    passed: float = 0.0
+
+    def clock(self) -> Clock:
+        return Clock(monotonic=lambda: self.passed, wall=lambda: NOON + self.passed)
+
+
+@dataclass
+class Node:
+    """The far side of a transport: does what it is told, and counts."""
+
+    answer: bytes | None = b'"yes"'
+    faults: list[ChainError] = field(default_factory=list)
+    """Raised first, one per request."""
+    always: ChainError | None = None
+    asked: int = 0
+    identified: int = 0
+    wrong: WrongChain | None = None
+
+    async def post(self, method: str, params: object) -> bytes | None:
+        if method == "identify":
+            self.identified += 1
+            if self.wrong:
+                raise self.wrong
+            return None
+        self.asked += 1
+        if self.faults:
+            raise self.faults.pop(0)
+        if self.always:
+            raise self.always
+        return self.answer
+
+    async def close(self) -> None:
+        pass
+
+
+async def identify(node: Endpoint) -> None:
+    await node.raw("identify", [])
+
+
+async def yes(node: Endpoint) -> str:
+    await node.raw("ask", [])
+    return node.name
+
+
+def make_pool(
+    time: Time, *nodes: Node, rate: int | None = None, daily: int | None = None
+) -> EndpointPool:
+    """A pool of endpoints named a, b, … before `nodes`."""
+    left = iter(nodes)
+    endpoints = [
+        EndpointSettings(name, "http://127.0.0.1:1/", rate, daily)
+        for name, _ in zip("abcdef", nodes, strict=False)
+    ]
+    return EndpointPool(endpoints, lambda _: next(left), identify, time.clock())
+
+
+def states(pool: EndpointPool) -> list[str]:
+    return [report.state for report in pool.reports()]
+
+
+def report(pool: EndpointPool) -> EndpointReport:
+    return pool.reports()[0]
+
+
+async def test_the_first_endpoint_is_asked_while_it_does_well() -> None:
+    a, b = Node(), Node()
+    pool = make_pool(Time(), a, b)
+    assert states(pool) == ["new", "new"]
+    assert [await pool.ask(yes), await pool.ask(yes)] == ["a", "a"]
+    assert states(pool) == ["healthy", "new"]
+    assert (a.asked, b.asked) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "seconds"),
+    [
+        (ChainUnavailable("down"), "waiting", 1),
+        (ChainUnavailable("slow down", retry_after=7), "waiting", 7),
+        (ChainUnavailable("slow down", retry_after=1e9), "waiting", 3600),
+        (EndpointRefused("no such method"), "refused", 300),
+        (ChainDataError("receiptsRoot differs"), "quarantined", 300),
+    ],
+)
+async def test_a_fault_sends_the_work_on_and_rests_the_endpoint(
+    fault: ChainError, state: str, seconds: float
+) -> None:
+    time, a = Time(), Node(faults=[fault])
+    pool = make_pool(time, a, Node())
+    assert await pool.ask(yes) == "b"
+    assert states(pool) == [state, "healthy"]
+    assert report(pool).reason == str(fault)
+
+    time.passed = seconds - 0.01
+    assert await pool.ask(yes) == "b"
+    assert a.asked == 1
+    time.passed = seconds
+    assert pool.endpoints[0].health.wait_seconds == 0
+
+
+async def test_after_its_rest_an_endpoint_comes_first_again() -> None:
+    time = Time()
+    pool = make_pool(time, Node(faults=[ChainUnavailable("down")]), Node())
+    await pool.ask(yes)
+    time.passed = 1
+    assert await pool.ask(yes) == "a"
+    assert (states(pool)[0], report(pool).reason) == ("healthy", None)
+
+
+async def test_the_rest_doubles_up_to_a_minute_and_starts_over_after_an_answer() -> None:
+    time, node = Time(), Node(always=ChainUnavailable("down"))
+    pool = make_pool(time, node)
+    rests = []
+    for _ in range(8):
+        with pytest.raises(ChainUnavailable) as error:
+            await pool.ask(yes)
+        rests.append(error.value.retry_after)
+        time.passed += error.value.retry_after or 0
+    assert rests == [1, 2, 4, 8, 16, 32, 60, 60]
+
+    node.always = None
+    await pool.ask(yes)
+    node.faults = [ChainUnavailable("down")]
+    with pytest.raises(ChainUnavailable) as error:
+        await pool.ask(yes)
+    assert error.value.retry_after == 1
+
+
+async def test_many_requests_that_fail_together_count_as_one_outage() -> None:
+    time, node = Time(), Node(always=ChainUnavailable("down"))
+    pool = make_pool(time, node)
+
+    async def slow(endpoint: Endpoint) -> str:
+        await asyncio.sleep(0)
+        time.passed += 0.001
+        return await yes(endpoint)
+
+    tries = [pool.ask(slow) for _ in range(8)]
+    assert all(
+        isinstance(outcome, ChainUnavailable)
+        for outcome in await asyncio.gather(*tries, return_exceptions=True)
+    )
+    time.passed = 0
+    assert max(node.health.wait_seconds for node in pool.endpoints) < 1.1
+
+
+async def test_an_answer_from_before_a_lie_does_not_end_the_quarantine() -> None:
+    time = Time()
+    pool = make_pool(time, Node(), Node())
+    asked, lied = asyncio.Event(), asyncio.Event()
+
+    async def long(node: Endpoint) -> str:
+        asked.set()
+        await lied.wait()
+        return await yes(node)
+
+    async def lie(node: Endpoint) -> str:
+        if node.name == "a":
+            raise ChainDataError("a lie")
+        return node.name
+
+    waiting = asyncio.create_task(pool.ask(long))
+    await asked.wait()
+    time.passed = 1
+    assert await pool.ask(lie) == "b"
+    lied.set()
+    assert await waiting == "a"
+    assert states(pool)[0] == "quarantined"
+
+
+async def test_a_lie_is_noted_even_when_the_endpoint_failed_meanwhile() -> None:
+    time = Time()
+    pool = make_pool(time, Node(), Node())
+    health = pool.endpoints[0].health
+    time.passed = 2
+    health.failed(DOWN, "down", started=1)
+    health.failed(LIE, "lie", started=1)
+    assert (states(pool)[0], health.wait_seconds) == ("quarantined", 300)
+    health.failed(DOWN, "down", started=1)
+    health.failed(LIE, "lie", started=1)
+    assert (states(pool)[0], health.wait_seconds) == ("quarantined", 300)
+
+
+async def test_who_failed_for_another_caller_meanwhile_is_not_asked() -> None:
+    time, b = Time(), Node()
+    pool = make_pool(time, Node(), b, Node())
+
+    async def work(node: Endpoint) -> str:
+        if node.name == "a":
+            pool.endpoints[1].health.failed(DOWN, "down", time.passed)
+            raise DOWN
+        return await yes(node)
+
+    assert await pool.ask(work) == "c"
+    assert b.asked == 0
+
+
+async def test_a_sole_endpoint_at_rest_is_an_error_at_once() -> None:
+    time, node = Time(), Node(faults=[ChainUnavailable("down")])
+    pool = make_pool(time, node)
+    with pytest.raises(ChainUnavailable, match="a: down; next try in 1 s"):
+        await pool.ask(yes)
+    time.passed = 0.25
+    with pytest.raises(ChainUnavailable, match="a: down") as error:
+        await pool.ask(yes)
+    assert error.value.retry_after == 0.75
+    assert node.asked == 1
+
+
+LIE, DOWN, REFUSED = ChainDataError("lie"), ChainUnavailable("down"), EndpointRefused("no")
+
+
+@pytest.mark.parametrize(
+    ("faults", "kind"),
+    [
+        ([LIE, LIE], ChainDataError),
+        ([LIE, DOWN], ChainUnavailable),
+        ([REFUSED, DOWN], ChainUnavailable),
+        ([REFUSED, REFUSED], EndpointRefused),
+        ([WrongChain("x"), WrongChain("y")], WrongChain),
+        ([WrongChain("x"), LIE], ChainDataError),
+    ],
+)
+async def test_what_is_raised_is_what_all_faults_share(
+    faults: Sequence[ChainError], kind: type[ChainError]
+) -> None:
+    pool = make_pool(Time(), *(Node(faults=[fault]) for fault in faults))
+    with pytest.raises(ChainError) as error:
+        await pool.ask(yes)
+    assert type(error.value) is kind
+    assert all(text in str(error.value) for text in (f"a: {faults[0]}", f"b: {faults[1]}"))
+
+
+async def test_a_liar_is_quarantined_longer_each_time() -> None:
+    time, node = Time(), Node(always=LIE)
+    pool = make_pool(time, node)
+    rests = []
+    for _ in range(5):
+        with pytest.raises(ChainDataError):
+            await pool.ask(yes)
+        (endpoint,) = pool.endpoints
+        rests.append(endpoint.health.wait_seconds)
+        time.passed += rests[-1]
+    assert rests == [300, 600, 1200, 2400, 3600]
+
+
+async def test_on_parole_a_liar_is_asked_last_until_it_does_well() -> None:
+    time, b = Time(), Node()
+    pool = make_pool(time, Node(faults=[LIE]), b)
+    await pool.ask(yes)
+    time.passed = 300
+    assert await pool.ask(yes) == "b"
+    assert states(pool) == ["quarantined", "healthy"]
+
+    b.faults = [DOWN]
+    assert await pool.ask(yes) == "a"
+    assert states(pool) == ["healthy", "waiting"]
+
+
+async def test_a_survey_ends_an_outage_but_no_parole() -> None:
+    time = Time()
+    pool = make_pool(time, Node(faults=[LIE]), Node(faults=[DOWN]), Node())
+    await pool.ask(yes)
+    assert states(pool) == ["quarantined", "waiting", "healthy"]
+    time.passed = 300
+    await pool.survey(heads(a=5, b=5, c=5))
+    assert states(pool) == ["quarantined", "healthy", "healthy"]
+
+
+async def test_what_an_endpoint_does_not_keep_is_no_fault_of_it() -> None:
+    pool = make_pool(Time(), Node(faults=[Missing("pruned")]), Node())
+    assert await pool.ask(yes) == "b"
+    assert await pool.ask(yes) == "a"
+    assert (states(pool)[0], report(pool).errors_1h) == ("healthy", 1)
+
+
+async def test_our_own_bug_passes_through_and_blames_nobody() -> None:
+    pool = make_pool(Time(), Node(), Node())
+
+    async def bug(node: Endpoint) -> str:
+        raise KeyError(node.name)
+
+    with pytest.raises(KeyError, match="a"):
+        await pool.ask(bug)
+    assert (states(pool), report(pool).errors_1h) == (["new", "new"], 0)
+
+
+async def test_a_cancelled_request_blames_nobody() -> None:
+    pool = make_pool(Time(), Node(), Node())
+
+    async def forever(node: Endpoint) -> str:
+        await asyncio.Event().wait()
+        return node.name
+
+    task = asyncio.create_task(pool.ask(forever))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert states(pool) == ["new", "new"]
+
+
+async def test_a_kept_connection_that_broke_is_tried_again_at_once_and_identified_anew() -> None:
+    a, b = Node(), Node()
+    pool = make_pool(Time(), a, b)
+    await pool.ask(yes)
+    a.faults = [Disconnected("gone")]
+    assert await pool.ask(yes) == "a"
+    assert (a.identified, b.asked) == (2, 0)
+    assert (states(pool)[0], report(pool).errors_1h) == ("healthy", 0)
+
+
+async def test_a_connection_that_breaks_twice_is_a_fault() -> None:
+    a = Node(faults=[Disconnected("gone"), Disconnected("gone")])
+    pool = make_pool(Time(), a, Node())
+    assert await pool.ask(yes) == "b"
+    assert states(pool)[0] == "waiting"
+
+
+async def test_a_node_that_came_back_as_another_is_not_believed() -> None:
+    a = Node()
+    pool = make_pool(Time(), a, Node())
+    await pool.ask(yes)
+    a.faults, a.wrong = [Disconnected("gone")], WrongChain("follows chain id 5, configured 1")
+    assert await pool.ask(yes) == "b"
+    assert states(pool)[0] == "quarantined"
+    assert report(pool).reason == "follows chain id 5, configured 1"
+    assert a.asked == 2  # no answer of the stranger was even asked for
+
+
+@pytest.mark.parametrize("fault", [DOWN, REFUSED, LIE])
+async def test_identity_is_checked_once_and_again_after_a_fault(fault: ChainError) -> None:
+    time, node = Time(), Node()
+    pool = make_pool(time, node)
+    await asyncio.gather(*(pool.ask(yes) for _ in range(4)))
+    assert node.identified == 1
+    node.faults = [fault]
+    with pytest.raises(ChainError):
+        await pool.ask(yes)
+    time.passed = 1000
+    await pool.ask(yes)
+    assert node.identified == 2
+
+
+def heads(**numbers: int) -> Callable[[Endpoint], Awaitable[int]]:
+    async def head(node: Endpoint) -> int:
+        return numbers[node.name]
+
+    return head
+
+
+async def test_an_endpoint_lags_at_three_blocks_behind_and_recovers_at_one() -> None:
+    pool = make_pool(Time(), Node(), Node())
+    seen = []
+    for behind in (0, 2, 3, 2, 1, 2):
+        await pool.survey(heads(a=100 - behind, b=100))
+        seen.append(states(pool)[0])
+    assert seen == ["healthy", "healthy", "lagging", "lagging", "healthy", "healthy"]
+    assert states(pool)[1] == "healthy"
+
+
+async def test_a_lagging_endpoint_is_asked_after_the_healthy_ones() -> None:
+    a, b = Node(), Node()
+    pool = make_pool(Time(), a, b)
+    await pool.survey(heads(a=90, b=100))
+    assert await pool.ask(yes) == "b"
+    b.faults = [DOWN]
+    assert await pool.ask(yes) == "a"
+
+
+async def test_an_endpoint_that_has_not_spoken_for_long_does_not_lag() -> None:
+    pool = make_pool(Time(), Node(), Node())
+    await pool.survey(heads(a=100, b=100))
+    pool.saw_head(pool.endpoints[0], 110)
+    assert states(pool) == ["healthy", "healthy"]
+
+
+async def test_the_head_of_a_liar_makes_nobody_lag() -> None:
+    pool = make_pool(Time(), Node(), Node())
+    pool.endpoints[1].health.head = 10**9
+    pool.endpoints[1].health.failed(LIE, "lie", 0)
+    pool.saw_head(pool.endpoints[0], 100)
+    assert await pool.ask(yes) == "a"
+    assert states(pool)[0] == "healthy"
+
+
+async def test_a_spent_day_rests_until_midnight_and_then_counts_anew() -> None:
+    time, a = Time(), Node()
+    pool = make_pool(time, a, Node(), daily=3)
+    assert [await pool.ask(yes) for _ in range(3)] == ["a", "a", "b"]  # one went for identity
+    assert (states(pool)[0], report(pool).requests_today) == ("waiting", 3)
+    assert pool.endpoints[0].health.wait_seconds == HALF_A_DAY
+    time.passed = HALF_A_DAY
+    assert await pool.ask(yes) == "a"
+    assert report(pool).requests_today == 1
+
+
+async def test_the_forecast_carries_the_day_on() -> None:
+    time = Time()
+    pool = make_pool(time, Node())
+    for _ in range(9):
+        await pool.ask(yes)
+    time.passed = HALF_A_DAY / 2
+    assert (report(pool).requests_today, report(pool).forecast_today) == (10, 20)
+
+
+async def test_errors_are_forgotten_after_an_hour() -> None:
+    time = Time()
+    pool = make_pool(time, Node(faults=[DOWN]), Node())
+    await pool.ask(yes)
+    assert report(pool).errors_1h == 1
+    time.passed = 3600
+    assert report(pool).errors_1h == 0
+
+
+async def test_latencies_are_reported_in_milliseconds() -> None:
+    time = Time()
+    spent = chain([0.0], repeat(0.004, 97), repeat(0.9, 3))  # the first is identity
+
+    class Slow(Node):
+        async def post(self, method: str, params: object) -> bytes | None:
+            time.passed += next(spent)
+            return await super().post(method, params)
+
+    pool = make_pool(time, Slow())
+    assert (report(pool).latency_p50_ms, report(pool).latency_p99_ms) == (None, None)
+    for _ in range(100):
+        await pool.ask(yes)
+    assert (report(pool).latency_p50_ms, report(pool).latency_p99_ms) == (4, 900)
+
+
+async def test_a_rate_limit_spreads_requests() -> None:
+    pool = make_pool(Time(), Node(), rate=20)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await asyncio.gather(*(pool.ask(yes) for _ in range(23)))  # 24 with identity
+    assert 0.15 <= loop.time() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [(b"7", ChainDataError), (b'{"no":1}', ChainDataError), (b'"cut', ChainUnavailable)],
+)
+async def test_a_result_of_another_shape_is_never_nothing(
+    answer: bytes, kind: type[ChainError]
+) -> None:
+    (node,) = make_pool(Time(), Node(answer=answer)).endpoints
+    with pytest.raises(ChainError) as error:
+        await node.call("ask", [], str)
+    assert type(error.value) is kind
+
+
+async def test_null_is_none() -> None:
+    (node,) = make_pool(Time(), Node(answer=None)).endpoints
+    assert await node.call("ask", [], str) is None
+
+
+async def test_each_asks_all_and_leaves_the_faulty_out() -> None:
+    pool = make_pool(Time(), Node(), Node(faults=[DOWN]), Node())
+    assert await pool.each(yes) == {"a": "a", "c": "c"}
+    assert states(pool) == ["healthy", "waiting", "healthy"]
+
+
+async def test_nobody_else_to_ask_is_said() -> None:
+    pool = make_pool(Time(), Node())
+    with pytest.raises(ChainUnavailable, match="no other endpoint"):
+        await pool.ask(yes, but={"a"})

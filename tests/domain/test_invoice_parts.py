@@ -1,0 +1,112 @@
+"""What a deposit counts for and why not, and the clock by which an invoice expires."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from tests.factories import ADDRESS, METHOD, make_deposit, make_invoice, make_quote
+from watcher.domain.invoices import Reason, chain_time, part_of, why_not
+from watcher.domain.money import Address, Family, Method, Network
+
+EVM, TRON_FAMILY = Family("evm"), Family("tron")
+ETHEREUM, POLYGON, TRON = Network("ethereum"), Network("polygon"), Network("tron")
+FAMILIES = {ETHEREUM: EVM, POLYGON: EVM, TRON: TRON_FAMILY}
+DAI = Method("polygon:dai")
+HERE = {EVM: ADDRESS}
+BOTH = {EVM: ADDRESS, TRON_FAMILY: Address("T" + "x" * 33)}
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({}, None),
+        ({"time": 1000}, None),
+        ({"time": 1001}, Reason.LATE),
+        ({"below_minimum": True}, Reason.BELOW_MINIMUM),
+        ({"method": DAI}, Reason.WRONG_ASSET),
+        ({"method": DAI, "time": 1001, "below_minimum": True}, Reason.WRONG_ASSET),
+        ({"time": 1001, "below_minimum": True}, Reason.BELOW_MINIMUM),
+        ({"time": 1001, "accepted": Fraction(1)}, None),
+        ({"below_minimum": True, "accepted": Fraction(1)}, None),
+        ({"method": DAI, "accepted": Fraction(1)}, None),
+        ({"method": DAI, "accepted": Fraction(0)}, None),
+    ],
+)
+def test_why_a_deposit_does_not_count(facts: dict[str, Any], reason: Reason | None) -> None:
+    assert why_not(make_invoice(), make_deposit(**facts)) is reason
+
+
+@pytest.mark.parametrize(("time", "reason"), [(500, None), (501, Reason.LATE)])
+def test_what_comes_after_a_cancellation_is_late(time: int, reason: Reason | None) -> None:
+    assert why_not(make_invoice(cancelled_at=500), make_deposit(time=time)) is reason
+
+
+@pytest.mark.parametrize(
+    ("facts", "part"),
+    [
+        ({"units": 100}, Fraction(1)),
+        ({"units": 1}, Fraction(1, 100)),
+        ({"units": 333}, Fraction(333, 100)),
+        ({"units": 100, "method": DAI}, Fraction(0)),
+        ({"units": 100, "method": DAI, "accepted": Fraction(2, 3)}, Fraction(2, 3)),
+        ({"units": 100, "accepted": Fraction(0)}, Fraction(0)),
+    ],
+)
+def test_the_part_that_a_deposit_pays(facts: dict[str, Any], part: Fraction) -> None:
+    assert part_of(make_invoice(100), make_deposit(**facts)) == part
+
+
+def test_a_quote_is_found_by_its_exact_method() -> None:
+    invoice = make_invoice(quotes=[make_quote(1, METHOD), make_quote(2, DAI)])
+    found = invoice.quote(DAI)
+    assert found is not None
+    assert found.units == 2
+    assert invoice.quote(Method("polygon:usdc.e")) is None
+
+
+@pytest.mark.parametrize("percent", ["0", "0.5", "1", "12.345"])
+def test_a_tolerance_is_an_exact_part_of_the_price(percent: str) -> None:
+    assert make_invoice(tolerance_percent=percent).tolerance * 100 == Fraction(percent)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "offered", "times", "expected"),
+    [
+        pytest.param({}, [POLYGON], {POLYGON: 7}, 7, id="no address: the offered network"),
+        pytest.param({}, [POLYGON, TRON], {POLYGON: 7, TRON: 9}, 9, id="… the first to pass"),
+        pytest.param({}, [POLYGON, TRON], {POLYGON: 7}, 7, id="… one without a tip holds nothing"),
+        pytest.param({}, [POLYGON], {POLYGON: 7, TRON: 9}, 7, id="… what is not offered is mute"),
+        pytest.param({}, [POLYGON], {TRON: 9}, 0, id="… none with a tip: hold"),
+        pytest.param({}, [POLYGON], {}, 0, id="… no tips at all: hold"),
+        pytest.param(
+            HERE, [POLYGON], {ETHEREUM: 5, POLYGON: 7, TRON: 1}, 5, id="the slowest of the family"
+        ),
+        pytest.param(
+            HERE, [POLYGON, TRON], {ETHEREUM: 8, POLYGON: 7, TRON: 1}, 7, id="not other families"
+        ),
+        pytest.param(HERE, [POLYGON], {POLYGON: 7}, 0, id="a network without a tip holds"),
+        pytest.param(BOTH, [POLYGON], {ETHEREUM: 5, POLYGON: 7, TRON: 3}, 3, id="of both families"),
+        pytest.param(BOTH, [POLYGON], {ETHEREUM: 5, POLYGON: 7}, 0, id="either may hold"),
+    ],
+)
+def test_chain_time(
+    addresses: dict[Family, Address],
+    offered: list[Network],
+    times: dict[Network, int],
+    expected: int,
+) -> None:
+    quotes = [make_quote(method=Method(f"{name}:usdc")) for name in offered]
+    invoice = make_invoice(quotes=quotes, addresses=addresses)
+    assert chain_time(invoice, times, FAMILIES) == expected
+
+
+def test_a_network_that_is_not_enabled_holds_nothing() -> None:
+    times = {POLYGON: 7, ETHEREUM: 1}
+    assert chain_time(make_invoice(addresses=HERE), times, {POLYGON: EVM}) == 7
+
+
+def test_a_family_without_an_enabled_network_holds_for_ever() -> None:
+    assert chain_time(make_invoice(addresses=HERE), {TRON: 9}, {TRON: TRON_FAMILY}) == 0

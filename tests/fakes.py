@@ -1,0 +1,93 @@
+"""A chain in memory: mines, forks, lags, fails. The fake stands where the network would."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from chains.base import Capability, ChainUnavailable, EndpointReport
+from tests.factories import make_ref
+from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
+
+
+class FakeChain:
+    """Implements `chains.base.ChainClient` in memory, with any number of agreeing endpoints."""
+
+    def __init__(self, endpoints: Sequence[str] = ("own",)) -> None:
+        self._blocks = [Block(make_ref(0))]
+        self._forks = 0
+        self.names = list(endpoints)
+        self.lag, self.down = 0, False  # newest blocks it pretends not to have; no answer at all
+        self.final: int | None = None
+        self.blocks_asked: list[int] = []
+        self.corroborated: list[Hash] = []
+
+    @property
+    def tip(self) -> BlockRef:
+        """The true newest block."""
+        return self._blocks[-1].ref
+
+    def mine(self, *transfers: Transfer, seconds: int | None = None) -> Block:
+        """Add a block, `seconds` after its parent where that matters."""
+        parent = self.tip
+        ref = replace(make_ref(parent.number + 1, f"fork{self._forks}-"), parent_hash=parent.hash)
+        if seconds is not None:
+            ref = replace(ref, timestamp=parent.timestamp + seconds)
+        block = Block(ref, transfers)
+        self._blocks.append(block)
+        return block
+
+    def reorg(self, depth: int, onto: Sequence[Block] = ()) -> list[Block]:
+        """Replace the newest `depth` blocks (never the first) by `onto`; return the old ones."""
+        keep = max(1, len(self._blocks) - depth)
+        dropped, self._blocks = self._blocks[keep:], [*self._blocks[:keep], *onto]
+        self._forks += 1  # what is mined next differs from what was
+        return dropped
+
+    def all_blocks(self) -> list[Block]:
+        """The whole chain."""
+        return list(self._blocks)
+
+    async def genesis(self) -> Hash:
+        self._answer()
+        return self._blocks[0].ref.hash
+
+    async def head(self) -> BlockRef:
+        self._answer()
+        return self._visible()[-1].ref
+
+    async def finalized(self) -> int | None:
+        self._answer()
+        return self.final
+
+    async def block(self, number: int) -> Block | None:
+        self._answer()
+        self.blocks_asked.append(number)
+        visible = self._visible()
+        return visible[number] if number < len(visible) else None
+
+    async def corroborate(self, ref: BlockRef, transfers: Sequence[Transfer]) -> frozenset[str]:
+        self._answer()
+        self.corroborated.append(ref.hash)
+        visible = self._visible()
+        same = ref.number < len(visible) and visible[ref.number].ref.hash == ref.hash
+        return frozenset(self.names if same else ())
+
+    async def survey(self) -> None:
+        self._answer()
+
+    async def capabilities(self) -> Sequence[Capability]:
+        return ()
+
+    def endpoints(self) -> Sequence[EndpointReport]:
+        return ()
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def _answer(self) -> None:
+        if self.down:
+            raise ChainUnavailable("down")
+
+    def _visible(self) -> list[Block]:
+        return self._blocks[: max(1, len(self._blocks) - self.lag)]

@@ -1,0 +1,22 @@
+"""The HTTP API: an aiohttp application, one file per resource."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from storage import Engine
+from watcher.api import admin, deposits, invoices
+from watcher.api.context import ADMIN_TOKEN, ENGINE, POLICY, STARTED_AT
+from watcher.api.errors import problems
+from watcher.api.reading import LARGEST_BODY
+from watcher.policy import Policy
+
+
+def build_app(engine: Engine, policy: Policy, admin_token: str, started_at: int) -> web.Application:
+    """The application that serves contract.md 4."""
+    app = web.Application(middlewares=[problems], client_max_size=LARGEST_BODY)
+    app[ENGINE], app[POLICY] = engine, policy
+    app[ADMIN_TOKEN], app[STARTED_AT] = admin_token, started_at
+    for resource in (invoices, deposits, admin):
+        app.add_routes(resource.routes)
+    return app

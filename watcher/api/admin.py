@@ -1,0 +1,41 @@
+"""The operator's resources, and what a supervisor asks: alive? ready?"""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+import storage
+from watcher.api.auth import authorize_admin
+from watcher.api.context import ENGINE, POLICY, STARTED_AT
+from watcher.clock import now
+from watcher.status import admin_status, network_rows, why_not_ready
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/admin/status")
+async def status(request: web.Request) -> web.Response:
+    """Everything the operator should see at a glance."""
+    authorize_admin(request)
+    async with storage.read(request.app[ENGINE]) as conn:
+        body = await admin_status(conn, request.app[POLICY], request.app[STARTED_AT], now())
+    return web.json_response(body)
+
+
+@routes.get("/healthz")
+async def healthz(request: web.Request) -> web.Response:
+    """The process is alive."""
+    return web.json_response({"ok": True})
+
+
+@routes.get("/readyz")
+async def readyz(request: web.Request) -> web.Response:
+    """200 while every network is followed and the database answers; else 503 with reasons."""
+    try:
+        async with storage.read(request.app[ENGINE]) as conn:
+            reasons = why_not_ready(await network_rows(conn, request.app[POLICY], now()))
+    except storage.StorageUnavailable:
+        reasons = ["the database is away"]
+    return web.json_response(
+        {"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200
+    )

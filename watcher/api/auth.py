@@ -1,0 +1,47 @@
+"""Who asks: a merchant's key with its scopes, or the operator."""
+
+from __future__ import annotations
+
+import hmac
+
+from aiohttp import web
+
+import storage
+from storage.keys import Key
+from watcher.api.context import ADMIN_TOKEN, ENGINE
+from watcher.api.errors import Problem
+from watcher.keys import digest
+
+UNKNOWN_KEY = "the API key is missing, unknown or revoked"
+
+
+async def authorize(request: web.Request, scope: str, *, public: bool = False) -> Key:
+    """The key that this request carries, if it may do what `scope` names.
+
+    `public` keys may only do what is marked so. Keys are found by their digest, so how long a wrong
+    one takes says nothing about the right ones.
+    """
+    text = _bearer(request) or request.headers.get("x-api-key", "")
+    async with storage.read(request.app[ENGINE]) as conn:
+        key = await storage.keys.find(conn, digest(text)) if text else None
+    if key is None:
+        raise Problem(401, UNKNOWN_KEY, headers={"WWW-Authenticate": "Bearer"})
+    if key.kind == "public" and not public:
+        raise Problem(403, "a public key may not do this")
+    if key.kind == "secret" and scope not in key.scopes:
+        raise Problem(403, f"the key lacks the scope {scope}")
+    return key
+
+
+def authorize_admin(request: web.Request) -> None:
+    """Let only the operator pass; compared in constant time."""
+    given = (_bearer(request) or "").encode()
+    if not hmac.compare_digest(given, request.app[ADMIN_TOKEN].encode()):
+        raise Problem(
+            401, "the admin token is missing or wrong", headers={"WWW-Authenticate": "Bearer"}
+        )
+
+
+def _bearer(request: web.Request) -> str | None:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None

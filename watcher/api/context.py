@@ -1,0 +1,13 @@
+"""What handlers share: the keys of the application's parts."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from storage import Engine
+from watcher.policy import Policy
+
+ENGINE: web.AppKey[Engine] = web.AppKey("engine")
+POLICY: web.AppKey[Policy] = web.AppKey("policy")
+ADMIN_TOKEN: web.AppKey[str] = web.AppKey("admin_token")
+STARTED_AT: web.AppKey[int] = web.AppKey("started_at")

@@ -1,0 +1,141 @@
+"""Errors as RFC 9457 problem+json: one table from refusals to answers, one middleware.
+
+Never a traceback, a secret or an endpoint's URL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import structlog
+from aiohttp import web
+from pydantic import ValidationError
+
+import storage
+from watcher import refused
+from watcher.clock import new_id
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+REFUSALS: dict[type[refused.Refused], tuple[int, str]] = {
+    refused.BadField: (422, "invalid_field"),
+    refused.NotFound: (404, "not_found"),
+    refused.MoneySeen: (409, "money_seen"),
+    refused.NotOpen: (409, "not_open"),
+    refused.NoRate: (422, "no_rate"),
+    refused.NoAddressLeft: (409, "no_address_left"),
+    refused.AlreadyThere: (409, "already_exists"),
+    refused.AddressTampered: (409, "address_mismatch"),
+}
+TITLES = {
+    400: ("Bad Request", "not_json"),
+    401: ("Unauthorized", "unauthorized"),
+    403: ("Forbidden", "forbidden"),
+    404: ("Not Found", "not_found"),
+    405: ("Method Not Allowed", "method_not_allowed"),
+    409: ("Conflict", "conflict"),
+    413: ("Content Too Large", "too_large"),
+    415: ("Unsupported Media Type", "unsupported_media_type"),
+    422: ("Unprocessable Content", "invalid_field"),
+    429: ("Too Many Requests", "too_many_requests"),
+    500: ("Internal Server Error", "internal_error"),
+    503: ("Service Unavailable", "unavailable"),
+}
+
+log = structlog.get_logger()
+
+
+class Problem(Exception):
+    """An answer that is an error."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        code: str | None = None,
+        errors: Sequence[dict[str, str]] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.detail = status, detail
+        self.code = code or TITLES[status][1]
+        self.errors, self.headers = list(errors), headers or {}
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever a handler raises into problem+json with a request id."""
+    request_id = new_id("req")
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return _answer(problem, request_id)
+    except refused.Refused as error:
+        if isinstance(error, refused.AddressTampered):
+            log.error("an address was changed in the database", reason=str(error))
+        return _answer(_of_refusal(error), request_id)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return _answer(_of_http(error), request_id)
+    except storage.StorageUnavailable:
+        log.warning("no database", request_id=request_id)
+        return _answer(
+            Problem(503, "the database is away; try again", headers={"Retry-After": "5"}),
+            request_id,
+        )
+    except Exception:
+        log.exception("a request failed", request_id=request_id, path=request.path)
+        return _answer(Problem(500, "something went wrong on our side"), request_id)
+
+
+def of_validation(error: ValidationError) -> Problem:
+    """422 with each field that is wrong; what was sent is not repeated."""
+    errors = [
+        {
+            "field": ".".join(str(part) for part in each["loc"]),
+            "code": each["type"],
+            "message": each["msg"].removeprefix("Value error, "),
+        }
+        for each in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+    first = errors[0]
+    return Problem(422, f"{first['field'] or 'body'}: {first['message']}", errors=errors)
+
+
+def _of_refusal(error: refused.Refused) -> Problem:
+    status, code = REFUSALS[type(error)]
+    errors = [{"field": error.field, "code": code, "message": str(error)}] if error.field else []
+    detail = f"{error.field}: {error}" if error.field else str(error)
+    return Problem(status, detail, code=code, errors=errors)
+
+
+def _of_http(error: web.HTTPException) -> Problem:
+    headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+    details = {
+        404: "there is nothing at this path",
+        405: "this path does not take this method",
+        413: "the body is too large",
+    }
+    status = error.status if error.status in TITLES else 400
+    return Problem(status, details.get(status, TITLES[status][0]), headers=headers)
+
+
+def _answer(problem: Problem, request_id: str) -> web.Response:
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": TITLES[problem.status][0],
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": problem.code,
+        "errors": problem.errors,
+        "request_id": request_id,
+    }
+    return web.json_response(
+        body,
+        status=problem.status,
+        content_type="application/problem+json",
+        headers={**problem.headers, "X-Request-Id": request_id},
+    )

@@ -1,0 +1,115 @@
+"""Invoices: open, list, show, select a method, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+import storage
+from storage import Conn
+from watcher import invoicing
+from watcher.api.auth import authorize
+from watcher.api.context import ENGINE, POLICY
+from watcher.api.errors import Problem
+from watcher.api.models import InvoiceIn, InvoiceQuery, SelectIn, seconds
+from watcher.api.reading import read_body, read_query
+from watcher.clock import now
+from watcher.domain.invoices import Invoice
+from watcher.render import Json
+
+routes = web.RouteTableDef()
+
+SECRET_ONLY = ("tolerance_percent", "confirmations", "external_id")
+
+
+@routes.post("/v1/invoices")
+async def create(request: web.Request) -> web.Response:
+    """Open an invoice: every offered method is quoted once, now."""
+    key = await authorize(request, "invoices:write", public=True)
+    body = await read_body(request, InvoiceIn)
+    if key.kind == "public":
+        for name in SECRET_ONLY:
+            if getattr(body, name) is not None:
+                raise Problem(403, f"a public key may not set {name}")
+    policy, wanted = request.app[POLICY], body.command(key.kind)
+
+    async def work(conn: Conn) -> Json:
+        invoice = await invoicing.open_invoice(conn, policy, key.merchant_id, wanted, now())
+        return await _shown(conn, request, invoice)
+
+    return web.json_response(await storage.repeat(request.app[ENGINE], work), status=201)
+
+
+@routes.get("/v1/invoices")
+async def listing(request: web.Request) -> web.Response:
+    """A page of the merchant's invoices, newest first."""
+    key = await authorize(request, "invoices:read")
+    query = read_query(request, InvoiceQuery)
+    async with storage.read(request.app[ENGINE]) as conn:
+        found = await storage.invoices.listing(
+            conn,
+            key.merchant_id,
+            status=query.status,
+            external_id=query.external_id,
+            created_after=seconds(query.created_after),
+            created_before=seconds(query.created_before),
+            after=query.after,
+            limit=query.limit + 1,
+        )
+        page = found[: query.limit]
+        data = await invoicing.show_invoices(conn, request.app[POLICY], page, now())
+    more = len(found) > query.limit
+    return web.json_response({"data": data, "next": page[-1].id if more else None})
+
+
+@routes.get("/v1/invoices/{id}")
+async def show(request: web.Request) -> web.Response:
+    """One invoice with its deposits and timeline."""
+    key = await authorize(request, "invoices:read", public=True)
+    async with storage.read(request.app[ENGINE]) as conn:
+        invoice = await invoicing.find_invoice(conn, key.merchant_id, request.match_info["id"])
+        return web.json_response(await _shown(conn, request, invoice))
+
+
+@routes.post("/v1/invoices/{id}/select")
+async def select(request: web.Request) -> web.Response:
+    """Choose what to pay with: assigns an address; the quotes were fixed at creation."""
+    key = await authorize(request, "invoices:write")
+    method = (await read_body(request, SelectIn)).named()
+
+    async def change(conn: Conn) -> Invoice:
+        return await invoicing.select_method(
+            conn, request.app[POLICY], key.merchant_id, request.match_info["id"], method, now()
+        )
+
+    return await _changed(request, change)
+
+
+@routes.post("/v1/invoices/{id}/cancel")
+async def cancel(request: web.Request) -> web.Response:
+    """Close an invoice for which no money was seen."""
+    key = await authorize(request, "invoices:write")
+
+    async def change(conn: Conn) -> Invoice:
+        return await invoicing.cancel_invoice(
+            conn, request.app[POLICY], key.merchant_id, request.match_info["id"], now()
+        )
+
+    return await _changed(request, change)
+
+
+async def _changed(
+    request: web.Request, change: Callable[[Conn], Awaitable[Invoice]]
+) -> web.Response:
+    """Make the change in a transaction; answer after its commit."""
+
+    async def work(conn: Conn) -> Json:
+        return await _shown(conn, request, await change(conn))
+
+    return web.json_response(await storage.repeat(request.app[ENGINE], work))
+
+
+async def _shown(conn: Conn, request: web.Request, invoice: Invoice) -> Json:
+    [shown] = await invoicing.show_invoices(conn, request.app[POLICY], [invoice], now())
+    return shown

@@ -1,0 +1,72 @@
+"""The command line: one file per group of commands, no logic.
+
+Every command exits with 0 on success, 2 on wrong use, 1 on failure with one clear sentence.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+import storage
+from chains.base import ChainError
+from storage.instance import WrongInstance
+from storage.migrate import SchemaTooNew
+from watcher import __version__
+from watcher.cli import books, invoices, operator, service, wallets
+from watcher.cli.logs import set_up_logs
+from watcher.config import ConfigError
+from watcher.refused import Refused
+
+EXPECTED = (
+    ConfigError,
+    Refused,
+    ChainError,
+    SchemaTooNew,
+    WrongInstance,
+    storage.StorageUnavailable,
+)
+
+app = typer.Typer(
+    name="deposit-watcher",
+    help="Finds crypto payments to invoices, proves every block it reads, holds no key.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for group in (service, books, wallets, invoices, operator):
+    group.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"deposit-watcher {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    config: Annotated[
+        Path | None, typer.Option(help="The configuration; default ./watcher.toml.")
+    ] = None,
+    log_format: Annotated[
+        Literal["text", "json"], typer.Option(help="How log lines are written.")
+    ] = "text",
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print and exit.")
+    ] = False,
+) -> None:
+    set_up_logs(log_format)
+
+
+def main() -> None:
+    """Run the command; what may go wrong in a well-made program is one sentence, no traceback."""
+    try:
+        app()
+    except EXPECTED as error:
+        typer.echo(f"deposit-watcher: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,119 @@
+"""Merchants and their API keys."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import storage
+from storage import Conn
+from storage.keys import Key
+from watcher import merchants
+from watcher.cli.context import in_database, settings_of, show_json, show_table
+from watcher.clock import now, rfc3339
+from watcher.keys import load_box
+from watcher.policy import Policy
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+merchant_app = typer.Typer(help="Merchants.", no_args_is_help=True)
+key_app = typer.Typer(help="API keys of merchants.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these groups."""
+    app.add_typer(merchant_app, name="merchant")
+    app.add_typer(key_app, name="key")
+
+
+@merchant_app.command("add")
+def add_merchant(context: typer.Context, name: str, as_json: Json = False) -> None:
+    """Add a merchant and print its id."""
+
+    async def work(conn: Conn, policy: Policy) -> str:
+        return (await merchants.add_merchant(conn, name, now())).id
+
+    merchant_id = in_database(context, work, write=True)
+    show_json({"id": merchant_id, "name": name}) if as_json else typer.echo(merchant_id)
+
+
+@merchant_app.command("list")
+def list_merchants(context: typer.Context, as_json: Json = False) -> None:
+    """Every merchant."""
+
+    async def work(conn: Conn, policy: Policy) -> list[tuple[str, str, str]]:
+        found = await storage.merchants.listing(conn)
+        return [(each.id, each.name, rfc3339(each.created_at)) for each in found]
+
+    rows = in_database(context, work)
+    columns = ("id", "name", "created_at")
+    if as_json:
+        show_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        show_table("Merchants", columns, rows)
+
+
+@key_app.command("add")
+def add_key(
+    context: typer.Context,
+    merchant: Annotated[str, typer.Option(help="The merchant's id.")],
+    public: Annotated[bool, typer.Option(help="A pk_ key, for browsers.")] = False,
+    scope: Annotated[list[str] | None, typer.Option(help="Default: all.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Add a key; its text and its signing secret are shown this once."""
+    box = load_box(settings_of(context).secrets.key_file)
+
+    async def work(conn: Conn, policy: Policy) -> merchants.NewKey:
+        return await merchants.add_key(conn, box, merchant, public, scope, now())
+
+    made = in_database(context, work, write=True)
+    if as_json:
+        show_json({"id": made.key.id, "key": made.text, "signing_secret": made.signing_secret})
+        return
+    typer.echo(f"id              {made.key.id}")
+    typer.echo(f"key             {made.text}")
+    typer.echo(f"signing secret  {made.signing_secret}")
+    typer.echo("Neither is shown again.", err=True)
+
+
+@key_app.command("list")
+def list_keys(
+    context: typer.Context,
+    merchant: Annotated[str | None, typer.Option(help="Only this merchant's.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Every key, without its text."""
+
+    async def work(conn: Conn, policy: Policy) -> list[Key]:
+        return await storage.keys.listing(conn, merchant)
+
+    rows = [
+        (
+            each.id,
+            each.merchant_id,
+            each.kind,
+            f"…{each.hint}",
+            " ".join(sorted(each.scopes)),
+            rfc3339(each.created_at),
+            None if each.revoked_at is None else rfc3339(each.revoked_at),
+        )
+        for each in in_database(context, work)
+    ]
+    columns = ("id", "merchant_id", "kind", "key", "scopes", "created_at", "revoked_at")
+    if as_json:
+        show_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        show_table("Keys", columns, rows)
+
+
+@key_app.command("revoke")
+def revoke_key(context: typer.Context, key_id: str) -> None:
+    """Stop a key from working, at once and for good."""
+
+    async def work(conn: Conn, policy: Policy) -> None:
+        await merchants.revoke_key(conn, key_id, now())
+
+    in_database(context, work, write=True)
+    typer.echo(f"{key_id} is revoked")

@@ -1,0 +1,159 @@
+"""Invoices: the same use cases as the API."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+import storage
+from storage import Conn
+from watcher import invoicing
+from watcher.api.models import InvoiceIn, InvoiceQuery
+from watcher.cli.context import in_database, show_json, show_table
+from watcher.clock import now
+from watcher.policy import Policy
+from watcher.refused import BadField
+from watcher.render import Json
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+invoice_app = typer.Typer(help="Invoices.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group."""
+    app.add_typer(invoice_app, name="invoice")
+
+
+@invoice_app.command("create")
+def create(
+    context: typer.Context,
+    merchant: Annotated[str, typer.Option(help="The merchant's id.")],
+    amount: Annotated[str, typer.Option(help='Decimal text such as "49.99".')],
+    currency: Annotated[str, typer.Option(help="Any currency with a rate, or an asset.")],
+    method: Annotated[list[str] | None, typer.Option(help="Such as ethereum:usdt.")] = None,
+    name: Annotated[str | None, typer.Option()] = None,
+    external_id: Annotated[str | None, typer.Option()] = None,
+    valid_for: Annotated[str | None, typer.Option(help='Such as "1h".')] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Open an invoice."""
+    fields: dict[str, Any] = {
+        "price": {"amount": amount, "currency": currency},
+        "methods": method or None,
+        "name": name,
+        "external_id": external_id,
+        "valid_for": valid_for,
+    }
+    wanted = _checked(InvoiceIn, fields).command("secret")
+
+    async def work(conn: Conn, policy: Policy) -> Json:
+        if await storage.merchants.get(conn, merchant) is None:
+            raise BadField("there is no such merchant", field="merchant")
+        invoice = await invoicing.open_invoice(conn, policy, merchant, wanted, now())
+        return (await invoicing.show_invoices(conn, policy, [invoice], now()))[0]
+
+    _print(in_database(context, work, write=True), as_json)
+
+
+@invoice_app.command("show")
+def show(context: typer.Context, invoice_id: str, as_json: AsJson = False) -> None:
+    """Show one invoice with its deposits."""
+
+    async def work(conn: Conn, policy: Policy) -> Json:
+        invoice = await invoicing.find_invoice(conn, None, invoice_id)
+        return (await invoicing.show_invoices(conn, policy, [invoice], now()))[0]
+
+    _print(in_database(context, work), as_json)
+
+
+@invoice_app.command("list")
+def listing(
+    context: typer.Context,
+    merchant: Annotated[str, typer.Option(help="The merchant's id.")],
+    status: Annotated[str | None, typer.Option(help="Only these.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100)] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """The newest invoices of a merchant."""
+    query = _checked(InvoiceQuery, {"status": status, "limit": limit})
+
+    async def work(conn: Conn, policy: Policy) -> list[Json]:
+        found = await storage.invoices.listing(
+            conn, merchant, status=query.status, limit=query.limit
+        )
+        return await invoicing.show_invoices(conn, policy, found, now())
+
+    shown = in_database(context, work)
+    if as_json:
+        show_json(shown)
+        return
+    columns = ("id", "status", "flags", "price", "paid", "created_at")
+    rows = [
+        (
+            each["id"],
+            each["status"],
+            " ".join(each["flags"]),
+            f"{each['price']['amount']} {each['price']['currency']}",
+            each["paid"]["amount"],
+            each["created_at"],
+        )
+        for each in shown
+    ]
+    show_table("Invoices", columns, rows)
+
+
+@invoice_app.command("cancel")
+def cancel(context: typer.Context, invoice_id: str, as_json: AsJson = False) -> None:
+    """Close an invoice for which no money was seen."""
+
+    async def work(conn: Conn, policy: Policy) -> Json:
+        found = await invoicing.find_invoice(conn, None, invoice_id)
+        invoice = await invoicing.cancel_invoice(conn, policy, found.merchant_id, invoice_id, now())
+        return (await invoicing.show_invoices(conn, policy, [invoice], now()))[0]
+
+    _print(in_database(context, work, write=True), as_json)
+
+
+def _checked(model: Any, fields: dict[str, Any]) -> Any:
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise BadField(f"{field}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def _print(invoice: Json, as_json: bool) -> None:
+    if as_json:
+        show_json(invoice)
+        return
+    price = f"{invoice['price']['amount']} {invoice['price']['currency']}"
+    flags = f" ({', '.join(invoice['flags'])})" if invoice["flags"] else ""
+    typer.echo(f"{invoice['id']}  {price}  {invoice['status']}{flags}")
+    show_table(
+        "To pay with one of",
+        ("method", "amount", "address", "confirmations"),
+        [
+            (q["method"], q["amount"], q["address"], q["required_confirmations"])
+            for q in invoice["quotes"]
+        ],
+    )
+    if invoice["deposits"]:
+        show_table(
+            "Deposits",
+            ("deposit", "amount", "asset", "status", "confirmations", "transaction"),
+            [
+                (
+                    d["id"],
+                    d["amount"],
+                    d["asset"],
+                    d["status"],
+                    d["confirmations"],
+                    d["explorer_url"],
+                )
+                for d in invoice["deposits"]
+            ],
+        )

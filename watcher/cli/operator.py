@@ -1,0 +1,133 @@
+"""What the operator asks: status, doctor, backup."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from storage import Conn
+from watcher import operate
+from watcher.cli.context import in_database, out, run, settings_of, show_json, show_table
+from watcher.clock import now
+from watcher.policy import Policy
+from watcher.render import Json
+from watcher.status import admin_status
+
+WATCH_SECONDS = 2
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(status)
+    app.command()(doctor)
+    app.command()(backup)
+
+
+def status(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    watch: Annotated[bool, typer.Option(help="Again every two seconds.")] = False,
+) -> None:
+    """How every network does, as the daemon last published it."""
+
+    async def work(conn: Conn, policy: Policy) -> Json:
+        return await admin_status(conn, policy, now(), now())
+
+    while True:
+        body = in_database(context, work)
+        if watch and not as_json:
+            out.clear()
+        show_json(body) if as_json else _tables(body)
+        if not watch:
+            return
+        time.sleep(WATCH_SECONDS)
+
+
+def doctor(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check configuration, database and endpoints; exit 1 if deposits would be missed."""
+    from watcher.daemon import build_policy, open_clients, open_database
+
+    settings = settings_of(context)
+    policy = build_policy(settings)
+
+    async def work() -> list[operate.Finding]:
+        async with open_database(settings, policy), open_clients(settings, policy) as clients:
+            found = [operate.Finding("database", "schema", True, "opened, newest schema")]
+            return found + await operate.examine(policy, clients)
+
+    findings = run(work())
+    if as_json:
+        show_json(
+            [{"where": f.where, "check": f.check, "ok": f.ok, "detail": f.detail} for f in findings]
+        )
+    else:
+        words = {True: "ok", False: "FAILED", None: "note"}
+        rows = [(f.where, f.check, words[f.ok], f.detail) for f in findings]
+        show_table("Doctor", ("where", "check", "result", "detail"), rows)
+    if any(finding.ok is False for finding in findings):
+        raise typer.Exit(1)
+
+
+def backup(context: typer.Context, file: Path) -> None:
+    """Write a consistent copy of the database while the daemon runs."""
+    url = settings_of(context).database.url.get_secret_value()
+    run(operate.backup(url, file))
+    typer.echo(f"wrote {file}; keep it together with the key file")
+
+
+def _tables(body: dict[str, Any]) -> None:
+    columns = ("network", "state", "tip", "age", "head", "final", "blocks/s", "reason")
+    rows = [
+        (
+            each["network"],
+            each["state"],
+            each["tip"]["number"],
+            _seconds(each["tip"]["age_seconds"]),
+            each["head"],
+            each["finalized"]["number"],
+            each["blocks_per_second"],
+            each["last_error"],
+        )
+        for each in body["networks"]
+    ]
+    show_table("Networks", columns, rows)
+    endpoints = [
+        (
+            network["network"],
+            e["name"],
+            e["state"],
+            e["head"],
+            e["latency_ms"]["p50"],
+            e["requests_today"],
+            e["errors_1h"],
+            e["reason"],
+        )
+        for network in body["networks"]
+        for e in network["endpoints"]
+    ]
+    columns = (
+        "network",
+        "endpoint",
+        "state",
+        "head",
+        "ms",
+        "requests today",
+        "errors 1h",
+        "reason",
+    )
+    show_table("Endpoints", columns, endpoints)
+    invoices, deposits = body["invoices"], body["deposits"]
+    typer.echo(
+        f"invoices: {invoices['open']} open, {invoices['delayed']} delayed; "
+        f"deposits: {deposits['pending']} pending, {deposits['unmatched']} unmatched"
+    )
+
+
+def _seconds(age: int | None) -> str:
+    return "" if age is None else f"{age}s"

@@ -1,0 +1,68 @@
+"""init, run, migrate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from watcher.cli.context import DEFAULT_CONFIG, run, settings_of
+from watcher.config import ConfigError
+from watcher.config_file import write_initial
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(init)
+    app.command("run")(run_daemon)
+    app.command()(migrate)
+
+
+def init(
+    path: Annotated[Path, typer.Option(help="Where to write it.")] = DEFAULT_CONFIG,
+) -> None:
+    """Write a commented configuration and its key file; nothing is overwritten."""
+    write_initial(path)
+    typer.echo(f"wrote {path} and its key file; add your networks there, then run `doctor`")
+
+
+def run_daemon(
+    context: typer.Context,
+    role: Annotated[
+        str, typer.Option(help="Which parts to run, by commas: api, follow. Default: all.")
+    ] = "api,follow",
+) -> None:
+    """The daemon: follows every enabled network and serves the API."""
+    import uvloop
+
+    from watcher.daemon import ROLES
+    from watcher.daemon import run as run_roles
+
+    roles = {name.strip() for name in role.split(",") if name.strip()}
+    if unknown := roles - set(ROLES):
+        raise typer.BadParameter(f"unknown role {', '.join(sorted(unknown))}")
+    if not roles:
+        raise typer.BadParameter("names no role")
+    settings = settings_of(context)
+    if not any(network.enabled for network in settings.networks.values()):
+        raise ConfigError("networks: no network is enabled; there is nothing to follow")
+    uvloop.run(run_roles(settings, roles))
+
+
+def migrate(context: typer.Context) -> None:
+    """Bring the database to the newest schema."""
+    from storage import close, open_engine
+    from storage.migrate import migrate as migrate_database
+
+    settings = settings_of(context)
+
+    async def work() -> None:
+        engine = open_engine(settings.database.url.get_secret_value())
+        try:
+            await migrate_database(engine)
+        finally:
+            await close(engine)
+
+    run(work())
+    typer.echo("the database has the newest schema")

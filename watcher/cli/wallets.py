@@ -1,0 +1,178 @@
+"""Wallets: where addresses come from. Public keys and addresses only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import storage
+from chains.base import AddressCodec
+from storage import Conn
+from storage.addresses import Assigned
+from storage.wallets import Wallet
+from watcher import wallets
+from watcher.cli.context import in_database, show_json, show_table
+from watcher.clock import now, rfc3339
+from watcher.domain.money import Family, Method, amount_of
+from watcher.policy import Policy
+from watcher.refused import BadField
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+PAGE = 500
+
+wallet_app = typer.Typer(help="Wallets: an xpub, or a pool of addresses.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group."""
+    app.add_typer(wallet_app, name="wallet")
+
+
+@wallet_app.command("add")
+def add(
+    context: typer.Context,
+    merchant: Annotated[str, typer.Option(help="The merchant's id.")],
+    family: Annotated[str, typer.Option(help="evm or tron.")],
+    xpub: Annotated[str | None, typer.Option(help="Extended public key.")] = None,
+    addresses: Annotated[Path | None, typer.Option(help="A file, one address a line.")] = None,
+    from_index: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
+    as_json: Json = False,
+) -> None:
+    """Add a wallet; of an xpub the first three addresses are shown to compare."""
+    if (xpub is None) == (addresses is None):
+        raise typer.BadParameter("give either --xpub or --addresses")
+    lines = None if addresses is None else _lines(addresses)
+
+    async def work(conn: Conn, policy: Policy) -> tuple[Wallet, list[str]]:
+        codec = _codec(policy, family)
+        if await storage.merchants.get(conn, merchant) is None:
+            raise BadField("there is no such merchant", field="merchant")
+        if xpub is not None:
+            wallet = await wallets.add_xpub(conn, merchant, Family(family), xpub, from_index, now())
+            return wallet, wallets.first_addresses(codec, xpub, from_index)
+        wallet = await wallets.add_pool(conn, merchant, Family(family), codec, lines or [], now())
+        return wallet, []
+
+    wallet, first = in_database(context, work, write=True)
+    if as_json:
+        show_json({"id": wallet.id, "kind": wallet.kind, "first_addresses": first})
+        return
+    typer.echo(wallet.id)
+    if first:
+        typer.echo("Compare with the owner's wallet before taking money:", err=True)
+    for place, address in enumerate(first, from_index):
+        typer.echo(f"{place:>6}  {address}")
+
+
+@wallet_app.command("list")
+def listing(context: typer.Context, as_json: Json = False) -> None:
+    """Every wallet, and how many addresses are left."""
+
+    async def work(conn: Conn, policy: Policy) -> list[tuple[Wallet, int | None]]:
+        return await storage.wallets.listing(conn)
+
+    columns = ("id", "merchant_id", "family", "kind", "next_index", "left", "created_at")
+    rows = [
+        (
+            wallet.id,
+            wallet.merchant_id,
+            wallet.family,
+            wallet.kind,
+            wallet.next_index if wallet.kind == "xpub" else None,
+            left,
+            rfc3339(wallet.created_at),
+        )
+        for wallet, left in in_database(context, work)
+    ]
+    if as_json:
+        show_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        show_table("Wallets", columns, rows)
+
+
+@wallet_app.command("addresses")
+def show_addresses(
+    context: typer.Context,
+    wallet: Annotated[str | None, typer.Option(help="Only this wallet's.")] = None,
+    funded: Annotated[bool, typer.Option(help="Only those that received money.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Addresses with path, index and what they received: how the owner's wallet finds the money."""
+
+    async def work(conn: Conn, policy: Policy) -> list[tuple[object, ...]]:
+        found: list[tuple[Assigned, dict[Method, int]]] = []
+        while True:
+            after = (found[-1][0].family, found[-1][0].address) if found else None
+            page = await storage.addresses.listing(
+                conn, wallet_id=wallet, funded=funded, after=after, limit=PAGE
+            )
+            found += page
+            if len(page) < PAGE:
+                break
+        paths = {each.id: each for each, _ in await storage.wallets.listing(conn)}
+        return [_address_row(policy, paths[each.wallet_id], each, got) for each, got in found]
+
+    columns = ("address", "wallet_id", "path", "index", "invoice_id", "received")
+    rows = in_database(context, work)
+    if as_json:
+        show_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        shown = [(*row[:-1], ", ".join(str(part) for part in _list(row[-1]))) for row in rows]
+        show_table("Addresses", columns, shown)
+
+
+@wallet_app.command("skip")
+def skip(
+    context: typer.Context,
+    wallet: Annotated[str, typer.Option(help="The wallet's id.")],
+    to: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The next index to give out.")],
+) -> None:
+    """Pass over indices, such as those given out after the backup that was restored."""
+
+    async def work(conn: Conn, policy: Policy) -> int:
+        return await wallets.skip_to(conn, wallet, to)
+
+    typer.echo(f"the next index is {in_database(context, work, write=True)}")
+
+
+def _address_row(
+    policy: Policy, wallet: Wallet, assigned: Assigned, received: dict[Method, int]
+) -> tuple[object, ...]:
+    amounts = []
+    for method, units in received.items():
+        asset = policy.asset(method)
+        amounts.append(
+            f"{amount_of(units, asset.decimals)} {method}"
+            if asset
+            else f"{units} units of {method}"
+        )
+    return (
+        _codec(policy, assigned.family).show(assigned.address),
+        assigned.wallet_id,
+        wallets.path_of(wallet, assigned.index),
+        assigned.index,
+        assigned.invoice_id,
+        amounts,
+    )
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def _codec(policy: Policy, family: str) -> AddressCodec:
+    for network in policy.networks.values():
+        if network.spec.family == family:
+            return network.spec.codec
+    known = ", ".join(sorted(set(policy.families.values()))) or "none"
+    raise BadField(f"no enabled network is of this family; there are {known}", field="family")
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadField(f"{path} cannot be read as text", field="addresses") from error
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]

@@ -1,0 +1,301 @@
+"""One network's loop: ask for the next block, plan, apply, wait, back off."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+
+import structlog
+
+import storage
+from chains.base import ChainClient, ChainError
+from storage import Conn, Engine
+from storage.leases import Lease, LeaseLost
+from watcher import clock, ledger
+from watcher.domain.blocks import Block, BlockRef, Connect, Disconnect, Hash, plan_step
+from watcher.domain.deposits import is_deep
+from watcher.domain.money import Network
+from watcher.fetching import FetchAhead
+from watcher.health import Health
+from watcher.policy import Policy
+
+LEASE_SECONDS = 30
+HEARTBEAT_SECONDS = 5
+FINALITY_SECONDS = 20
+CHUNK_SECONDS, CHUNK_BLOCKS = 0.1, 64
+LONGEST_PAUSE = 60
+ASKED_AT_ONCE = 8
+
+log = structlog.get_logger()
+
+
+class Halted(Exception):
+    """This network cannot go on until a person has looked; the text says what to do."""
+
+
+class Follower:
+    """Keeps our copy of one network's chain, and the books that go with it, up to date.
+
+    Holds what may be lost at any moment: what it knows comes from the database and the nodes.
+    """
+
+    def __init__(
+        self, policy: Policy, network: Network, client: ChainClient, engine: Engine, holder: str
+    ) -> None:
+        self.health = Health()
+        self._policy, self._network = policy, network
+        self._rules = policy.networks[network]
+        self._client, self._engine, self._holder = client, engine, holder
+        self._ahead = FetchAhead(client.block)
+        self._lease: Lease | None = None
+        self._tip: BlockRef | None = None
+        self._head: BlockRef | None = None
+        self._finality: int | None = None
+        self._finality_due = 0.0
+        self._chunk = 1
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow until `stop`, then end between two steps; waits out what nodes or database do."""
+        while not stop.is_set():
+            pause = await self._guarded_turn()
+            if pause is None:
+                break
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), min(pause, LONGEST_PAUSE))
+        await self._ahead.clear()
+
+    async def turn(self) -> bool:
+        """One round: hold the lease, look at finality, step, confirm; False when nothing moved.
+
+        Raises:
+            ChainError: no proven answer now.
+            LeaseLost: another process follows this network.
+            Halted: the chain moved deeper than we may follow.
+        """
+        lease = self._lease or await self._take_over()
+        if lease is None:
+            return False
+        await self._refresh_finality()
+        moved = await self._step(lease)
+        await self._corroborate(lease)
+        return moved
+
+    async def _guarded_turn(self) -> float | None:
+        """Seconds to wait after one turn, whatever came of it; None when halted."""
+        try:
+            moved = await self.turn()
+            self.health.recovered(self._network)
+            return 0.0 if moved else float(self._rules.poll_seconds)
+        except Halted as error:
+            self.health.halt(self._network, str(error))
+            return None
+        except LeaseLost:
+            log.warning("another process follows this network now", network=self._network)
+            await self._let_go()
+            return 0.0
+        except (ChainError, storage.StorageUnavailable) as error:
+            failure: Exception = error
+        except Exception as error:  # our own bug: seen, counted, retried, never skipped over
+            log.exception("a step failed", network=self._network)
+            failure = error
+        self._tip = None  # a commit whose answer was lost may have moved it
+        return self.health.failed(self._network, failure)
+
+    async def heartbeat(self) -> None:
+        """Keep the lease and publish our health, also while a node lets us wait."""
+        while True:
+            try:
+                await self._beat()
+            except LeaseLost:
+                self._lease = None  # the next turn finds out that it must begin anew
+            except storage.StorageUnavailable as error:
+                log.debug("no heartbeat", network=self._network, error=str(error))
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    async def _step(self, lease: Lease) -> bool:
+        """Make the next move of our copy of the chain; False when there was nothing to do."""
+        tip = await self._our_tip(lease)
+        upto = self._head.number if self._head else tip.number
+        following = await self._ahead.take(tip.number + 1, upto)
+        if following is None:
+            self._head = await self._client.head()
+            self.health.head = self._head.number
+            ours = await self._hash_at(self._head.number)
+            move = plan_step(tip, self._head, None, ours)
+        else:
+            move = plan_step(tip, following.ref, following, None)
+        match move:
+            case Connect(block):
+                await self._connect(lease, self._chain_of(block))
+            case Disconnect(_):
+                await self._disconnect(lease)
+            case _:
+                # A head above us without its next block: asked again, the client knows better.
+                return False
+        return True
+
+    async def _take_over(self) -> Lease | None:
+        """Become this network's only follower; None while another process is."""
+        async with storage.write(self._engine) as conn:
+            lease = await storage.leases.acquire(conn, self._network, self._holder, LEASE_SECONDS)
+        self.health.standing_by = lease is None
+        if lease is None:
+            return None
+        await self._check_genesis(lease)
+        self._lease, self._tip, self._head = lease, None, None
+        log.info("following", network=self._network, epoch=lease.epoch)
+        return lease
+
+    async def _check_genesis(self, lease: Lease) -> None:
+        genesis = await self._client.genesis()
+        async with storage.write(self._engine) as conn:
+            kept = await storage.cursors.bind(conn, lease, genesis)
+        if kept != genesis:
+            raise Halted(
+                f"the endpoints follow a chain with genesis {genesis}, this database one with "
+                f"{kept}; configure endpoints of that chain, or start with another database"
+            )
+
+    async def _let_go(self) -> None:
+        self._lease = None
+        await self._ahead.clear()
+
+    async def _our_tip(self, lease: Lease) -> BlockRef:
+        """Our newest block; at the first start of a network its first one is connected."""
+        if self._tip is None:
+            async with storage.read(self._engine) as conn:
+                cursor = await storage.cursors.get(conn, self._network)
+            if cursor and cursor.finalized is not None:
+                self._finality = max(self._finality or 0, cursor.finalized)
+            self._tip = cursor.tip if cursor else None
+            if self._tip is None:
+                self._tip = await self._first_block(lease)
+            self._head = await self._client.head()
+            self.health.head = self._head.number
+        self.health.tip = self._tip
+        return self._tip
+
+    async def _first_block(self, lease: Lease) -> BlockRef:
+        """Begin below the head, so that an early reorg has something to undo."""
+        number = self._rules.start_block
+        if number is None:
+            head = await self._client.head()
+            number = max(0, head.number - self._rules.reorg_limit)
+        block = await self._client.block(number)
+        if block is None:
+            raise Halted(f"start_block is {number}, which is above the newest block")
+        await self._connect(lease, [block])
+        return block.ref
+
+    def _chain_of(self, block: Block) -> list[Block]:
+        """`block` and those that were fetched already and build on it, as many as a chunk takes."""
+        chain = [block]
+        for following in self._ahead.ready(block.ref.number + 1, self._chunk - 1):
+            if following.ref.parent_hash != chain[-1].ref.hash:
+                break  # fetched before a reorg: will be asked for again
+            chain.append(following)
+        return chain
+
+    async def _connect(self, lease: Lease, blocks: list[Block]) -> None:
+        async def work(conn: Conn) -> None:
+            await ledger.connect_blocks(
+                conn, self._policy, lease, blocks, self._finality, clock.now()
+            )
+
+        started = time.monotonic()
+        await storage.repeat(self._engine, work)
+        seconds = max(time.monotonic() - started, 1e-6)
+        # The next chunk should take a tenth of a second: then API writers never wait long.
+        self._chunk = max(1, min(CHUNK_BLOCKS, int(len(blocks) * CHUNK_SECONDS / seconds)))
+        self._tip = blocks[-1].ref
+        self.health.connected(self._tip, len(blocks))
+
+    async def _disconnect(self, lease: Lease) -> None:
+        async def work(conn: Conn) -> BlockRef:
+            return await ledger.disconnect_block(
+                conn, self._policy, lease, self._finality, clock.now()
+            )
+
+        await self._ahead.clear()
+        try:
+            self._tip = await storage.repeat(self._engine, work)
+        except ledger.ReorgTooDeep as error:
+            raise Halted(
+                f"{error}; nothing was changed. Check that the endpoints follow the true chain, "
+                "then restart to try again; if they do, restore a backup from before that block"
+            ) from error
+        self._head = None
+        self.health.disconnected(self._network, self._tip)
+
+    async def _corroborate(self, lease: Lease) -> None:
+        """Ask again for the blocks of deposits that are deep enough, and confirm what may be."""
+        tip = await self._our_tip(lease)
+        async with storage.read(self._engine) as conn:
+            pending = await storage.deposits.pending(conn, self._network)
+            deep = {
+                each.block_number
+                for each in pending
+                if not each.corroborated and is_deep(each, tip, self._finality)
+            }
+            refs = [await storage.blocks.at(conn, self._network, n) for n in sorted(deep)]
+        given: dict[Hash, frozenset[str]] = {}
+        for few in batched([ref for ref in refs if ref is not None], ASKED_AT_ONCE):
+            names = await asyncio.gather(*(self._client.corroborate(ref, ()) for ref in few))
+            given |= {ref.hash: who for ref, who in zip(few, names, strict=True) if who}
+        await self._confirm(lease, given)
+
+    async def _confirm(self, lease: Lease, given: Mapping[Hash, frozenset[str]]) -> None:
+        if not given:
+            return
+
+        async def work(conn: Conn) -> None:
+            await ledger.corroborate_deposits(
+                conn, self._policy, lease, given, self._finality, clock.now()
+            )
+
+        await storage.repeat(self._engine, work)
+
+    async def _refresh_finality(self) -> None:
+        """Ask for finality and every endpoint's head, at most every 20 seconds."""
+        if time.monotonic() < self._finality_due:
+            return
+        self._finality_due = time.monotonic() + FINALITY_SECONDS
+        await self._client.survey()
+        try:
+            final = await self._client.finalized()
+        except ChainError as error:  # blocks connect without it; what needs it stays pending
+            self.health.finality_error = str(error)
+            return
+        self.health.finality_error = None
+        if final is not None and (self._finality is None or final > self._finality):
+            self._finality = final
+        self.health.finalized = self._finality
+
+    async def _hash_at(self, number: int) -> Hash | None:
+        async with storage.read(self._engine) as conn:
+            ref = await storage.blocks.at(conn, self._network, number)
+        return ref.hash if ref else None
+
+    async def _beat(self) -> None:
+        self.health.endpoints = list(self._client.endpoints())
+        async with storage.write(self._engine) as conn:
+            if self._lease is not None:
+                await storage.leases.renew(conn, self._lease, LEASE_SECONDS)
+                report = self.health.report(self._holder)
+                await storage.health.publish(conn, self._network, report, clock.now())
+
+    async def stop(self) -> None:
+        """Give the lease back, so that another process may follow at once."""
+        await self._ahead.clear()
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            with suppress(LeaseLost, storage.StorageUnavailable):  # it will lapse by itself
+                async with storage.write(self._engine) as conn:
+                    await storage.leases.release(conn, lease)
+
+
+def batched(refs: Sequence[BlockRef], size: int) -> Iterator[Sequence[BlockRef]]:
+    """`refs` in slices of at most `size`."""
+    return (refs[start : start + size] for start in range(0, len(refs), size))

@@ -1,0 +1,229 @@
+"""What any API may ask of invoices: open, select a method, cancel, show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+import storage
+from storage import Conn
+from watcher import ledger
+from watcher.clock import new_id
+from watcher.domain.deposits import Deposit, DepositStatus, Depth
+from watcher.domain.invoices import Invoice, InvoiceStatus, Quote
+from watcher.domain.money import MAX_UNITS, Asset, Family, Method, Price, due_units
+from watcher.policy import Policy
+from watcher.rates import find_rate
+from watcher.refused import BadField, MoneySeen, NoRate, NotFound, NotOpen
+from watcher.render import InvoiceView, Json, render_invoice
+from watcher.wallets import check_addresses, next_address
+
+OPEN = {InvoiceStatus.AWAITING_PAYMENT, InvoiceStatus.PARTIALLY_PAID}
+SHORTEST, LONGEST = 60, 30 * 86_400  # seconds that an invoice may stay open
+
+
+@dataclass(frozen=True, slots=True)
+class NewInvoice:
+    """What a merchant asks for."""
+
+    price: Price
+    methods: Sequence[str] | None = None
+    """None: whatever the merchant has a wallet and there is a rate for."""
+    valid_for: int | None = None
+    tolerance_percent: str | None = None
+    confirmations: Depth | None = None
+    external_id: str | None = None
+    autoselect: bool = True
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+async def open_invoice(
+    conn: Conn, policy: Policy, merchant_id: str, wanted: NewInvoice, now: int
+) -> Invoice:
+    """Quote every offered method, store the invoice and tell of it.
+
+    Raises:
+        BadField: a method that does not exist or for which there is no wallet; a price that comes
+            to nothing or to more than an asset can hold.
+        NoRate: no offered method has a rate.
+        NoAddressLeft: its sole method was to be selected at once.
+    """
+    valid_for = wanted.valid_for or policy.valid_for
+    if not SHORTEST <= valid_for <= LONGEST:
+        raise BadField(
+            f"must be from {SHORTEST} seconds to {LONGEST // 86_400} days", field="valid_for"
+        )
+    assets = await _offered_assets(conn, policy, merchant_id, wanted.methods)
+    quotes = [quote for asset in assets if (quote := _quote(policy, wanted, asset))]
+    if not quotes:
+        raise NoRate(
+            f"there is no rate between {wanted.price.currency} and "
+            f"{', '.join(asset.method for asset in assets)}",
+            field="price.currency",
+        )
+    invoice = Invoice(
+        id=new_id("inv"),
+        merchant_id=merchant_id,
+        price=wanted.price,
+        quotes=tuple(quotes),
+        created_at=now,
+        updated_at=now,
+        expires_at=now + valid_for,
+        tolerance_percent=wanted.tolerance_percent or policy.tolerance_percent,
+        external_id=wanted.external_id,
+        details=wanted.details,
+    )
+    if wanted.autoselect and len(quotes) == 1:
+        invoice = replace(invoice, selected=quotes[0].method)
+    return await _store_new(conn, policy, invoice, now)
+
+
+async def _store_new(conn: Conn, policy: Policy, invoice: Invoice, now: int) -> Invoice:
+    await storage.invoices.add(conn, invoice)
+    if invoice.selected is not None:
+        spec = policy.networks[invoice.quotes[0].network].spec
+        address = await next_address(
+            conn, spec.codec, invoice.merchant_id, spec.family, invoice.id, now
+        )
+        invoice = replace(invoice, addresses={spec.family: address})
+    await ledger.tell_opened(conn, policy, invoice, now)
+    return invoice
+
+
+async def select_method(
+    conn: Conn, policy: Policy, merchant_id: str, invoice_id: str, method: Method, now: int
+) -> Invoice:
+    """Choose what to pay with. Assigns an address, the first time for an address family.
+
+    Raises:
+        NotFound: no such invoice of this merchant.
+        BadField: the method is not offered.
+        NotOpen: paid, closed, or past its expiry by the wall clock or the chain's.
+        NoAddressLeft: the merchant's wallets are empty.
+    """
+    seen = await find_invoice(conn, merchant_id, invoice_id)
+    quote = seen.quote(method)
+    if quote is None or quote.network not in policy.networks:
+        raise BadField(f"{method} is not offered by this invoice", field="method")
+    spec = policy.networks[quote.network].spec
+    # Wallet before invoice, everywhere: so two selections cannot wait for each other.
+    await storage.wallets.lock(conn, merchant_id, spec.family)
+    [held] = await storage.invoices.lock(conn, [invoice_id])
+    tips = await ledger.our_tips(conn, policy)
+    newest = max([now, *(tips[q.network].timestamp for q in held.quotes if q.network in tips)])
+    if held.status not in OPEN or newest > held.deadline:
+        raise NotOpen(f"the invoice is {held.status.value.replace('_', ' ')} or past its expiry")
+    addresses = dict(held.addresses)
+    if spec.family not in addresses:
+        addresses[spec.family] = await next_address(
+            conn, spec.codec, merchant_id, spec.family, invoice_id, now
+        )
+
+    def edit(invoice: Invoice, deposits: Sequence[Deposit]) -> Invoice:
+        return replace(invoice, selected=method, addresses=addresses)
+
+    return await ledger.amend(conn, policy, invoice_id, edit, now)
+
+
+async def cancel_invoice(
+    conn: Conn, policy: Policy, merchant_id: str, invoice_id: str, now: int
+) -> Invoice:
+    """Close an invoice for which no money was seen; cancelling again changes nothing.
+
+    Raises:
+        NotFound: no such invoice of this merchant.
+        MoneySeen: a deposit was seen, whether it counts or not.
+        NotOpen: it expired.
+    """
+    invoice = await find_invoice(conn, merchant_id, invoice_id)
+    if invoice.status is InvoiceStatus.CANCELLED:
+        return invoice
+
+    def edit(invoice: Invoice, deposits: Sequence[Deposit]) -> Invoice:
+        if any(each.status is not DepositStatus.ORPHANED for each in deposits):
+            raise MoneySeen
+        if invoice.status not in OPEN:
+            raise NotOpen(f"the invoice is {invoice.status.value}")
+        return replace(invoice, cancelled_at=now)
+
+    return await ledger.amend(conn, policy, invoice_id, edit, now)
+
+
+async def find_invoice(conn: Conn, merchant_id: str | None, invoice_id: str) -> Invoice:
+    """The invoice, if it is this merchant's; None asks for any merchant's (the operator)."""
+    invoice = await storage.invoices.get(conn, invoice_id)
+    if invoice is None or merchant_id not in (None, invoice.merchant_id):
+        raise NotFound("there is no such invoice")
+    return invoice
+
+
+async def show_invoices(
+    conn: Conn, policy: Policy, invoices: Sequence[Invoice], now: int
+) -> list[Json]:
+    """Invoices as the public sees them, their addresses derived again and compared.
+
+    Raises:
+        AddressTampered: a stored address is not its wallet's.
+    """
+    await check_addresses(conn, policy, invoices)
+    tips = await ledger.our_tips(conn, policy)
+    views: dict[str, InvoiceView] = await ledger.view_invoices(conn, invoices)
+    return [render_invoice(policy, views[each.id], tips, now) for each in invoices]
+
+
+async def _offered_assets(
+    conn: Conn, policy: Policy, merchant_id: str, methods: Sequence[str] | None
+) -> list[Asset]:
+    """The assets of `methods`, or all those for which the merchant has a wallet."""
+    wallets = await storage.wallets.listing(conn, merchant_id)
+    families = {wallet.family for wallet, _ in wallets}
+    if methods is None:
+        listed = [
+            asset
+            for network in policy.networks.values()
+            if network.spec.family in families
+            for asset in network.assets.values()
+        ]
+        if not listed:
+            raise BadField("the merchant has no wallet yet; add one first", field="methods")
+        return listed
+    if not methods:
+        raise BadField("must name at least one method", field="methods")
+    assets = [_named_asset(policy, families, name, place) for place, name in enumerate(methods)]
+    return list(dict.fromkeys(assets))
+
+
+def _named_asset(policy: Policy, families: set[Family], name: str, place: int) -> Asset:
+    asset = policy.asset(Method(name.lower()))
+    if asset is None:
+        known = ", ".join(m for network in policy.networks.values() for m in network.assets)
+        raise BadField(
+            f"there is no method {name[:60]!r}; there are {known}", field=f"methods.{place}"
+        )
+    family = policy.networks[asset.network].spec.family
+    if family not in families:
+        raise BadField(f"the merchant has no {family} wallet", field=f"methods.{place}")
+    return asset
+
+
+def _quote(policy: Policy, wanted: NewInvoice, asset: Asset) -> Quote | None:
+    """What the price comes to in `asset`; None where there is no rate."""
+    rate = find_rate(policy.rates, wanted.price.currency, asset.symbol)
+    if rate is None:
+        return None
+    units = due_units(wanted.price.value, Fraction(rate), asset.decimals)
+    if not 0 < units <= MAX_UNITS:
+        raise BadField(f"comes to more than {asset.method} can hold", field="price.amount")
+    same = wanted.price.currency == asset.symbol.upper()
+    return Quote(
+        method=asset.method,
+        network=asset.network,
+        symbol=asset.symbol,
+        contract=asset.contract,
+        decimals=asset.decimals,
+        rate=rate,
+        sources=() if same else ("fixed",),
+        units=units,
+        required=wanted.confirmations or policy.networks[asset.network].rules.confirmations,
+    )

@@ -1,0 +1,58 @@
+"""What configuration decides about networks and money, resolved against the networks' facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chains.base import NetworkSpec
+from watcher.domain.deposits import DepositRules
+from watcher.domain.money import Asset, Family, Method, Network
+
+STALLED_PACES = 10
+STALLED_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPolicy:
+    """One enabled network."""
+
+    spec: NetworkSpec
+    chain_id: int
+    assets: Mapping[Method, Asset]
+    """Every listed asset: what is watched, offered or not."""
+    rules: DepositRules
+    reorg_limit: int
+    agreement: int
+    """Endpoints that must give a block's hash before a deposit in it is confirmed."""
+    poll_seconds: int
+    start_block: int | None
+    """Where the first start begins; None: some blocks below the head."""
+
+    @property
+    def stalled_after(self) -> int:
+        """Seconds without a new block after which the network lags for everyone to see."""
+        return max(STALLED_SECONDS, STALLED_PACES * self.spec.pace_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the ledger, the APIs and the pages must know of the configuration."""
+
+    networks: Mapping[Network, NetworkPolicy]
+    public_url: str
+    livemode: bool
+    valid_for: int
+    """Seconds that an invoice stays open unless it says otherwise."""
+    tolerance_percent: str
+    rates: Mapping[tuple[str, str], str]
+    """Fixed rates: (base, quote) -> price of one base in quote, decimal text."""
+
+    @property
+    def families(self) -> dict[Network, Family]:
+        return {name: network.spec.family for name, network in self.networks.items()}
+
+    def asset(self, method: Method) -> Asset | None:
+        """The listed asset that `method` names."""
+        network = self.networks.get(Network(method.partition(":")[0]))
+        return network.assets.get(method) if network else None

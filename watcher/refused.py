@@ -1,0 +1,44 @@
+"""Requests that cannot be granted; an API turns each class into a status and code by one table."""
+
+from __future__ import annotations
+
+
+class Refused(Exception):
+    """A request that cannot be granted as it stands; nothing was stored."""
+
+    def __init__(self, message: str = "", *, field: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip().splitlines()[0])
+        self.field = field
+        """The input that is to blame, as a path: `price.amount`, `methods.0`."""
+
+
+class BadField(Refused):
+    """A field is wrong."""
+
+
+class NotFound(Refused):
+    """There is no such thing, or it belongs to another merchant."""
+
+
+class MoneySeen(Refused):
+    """Money was already seen for this invoice, so it can no longer be cancelled."""
+
+
+class NotOpen(Refused):
+    """The invoice is no longer open for payment."""
+
+
+class NoRate(Refused):
+    """There is no rate between the price's currency and any of the offered methods."""
+
+
+class NoAddressLeft(Refused):
+    """The merchant's wallets have no address left to give; add a wallet or fill the pool."""
+
+
+class AlreadyThere(Refused):
+    """It exists already."""
+
+
+class AddressTampered(Refused):
+    """A stored address is not the one that its wallet derives: the database was changed."""

@@ -1,0 +1,229 @@
+"""The sections and keys of the configuration and their defaults.
+
+Nothing is read from outside except the admin token's file. Whether a network or an asset exists is
+for the daemon to say, which knows them.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from chains.base import EndpointSettings
+from watcher import shapes
+
+SHORTEST_TOKEN = 16
+
+
+class Section(BaseModel):
+    """A table: strict, closed, unchangeable, and silent about the values it refuses."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+class Server(Section):
+    """Where the API listens, and how the world sees it."""
+
+    host: shapes.Text = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    public_url: shapes.PublicUrl = "http://127.0.0.1:8080"
+    trusted_proxies: list[shapes.IpNetwork] = []
+    cors_origins: list[shapes.Origin] = []
+
+
+class Database(Section):
+    """Where everything is kept."""
+
+    url: shapes.DatabaseUrl = SecretStr("sqlite:///watcher.db")
+    migrate: bool = True
+
+
+class Admin(Section):
+    """The administrator's token. `token` holds it, also where it came from `token_file`."""
+
+    token_file: shapes.FilePath | None = None
+    token: SecretStr = Field(default=SecretStr(""), validate_default=True)
+
+    @field_validator("token")
+    @classmethod
+    def _find_token(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        token = value.get_secret_value()
+        file: Path | None = info.data.get("token_file")
+        if file is None and not token:
+            raise ValueError("required, or token_file, or WATCHER_ADMIN__TOKEN in the environment")
+        if file is not None and token:
+            raise ValueError("set only one of token and token_file")
+        return SecretStr(_strong(token if file is None else _read_token(file)))
+
+
+def _read_token(file: Path) -> str:
+    try:
+        return file.read_text("ascii").strip()
+    except OSError as error:
+        raise ValueError(f"token_file {file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"token_file {file} must hold printable ASCII text") from None
+
+
+def _strong(token: str) -> str:
+    if not re.fullmatch(rf"[\x21-\x7e]{{{SHORTEST_TOKEN},}}", token):
+        raise ValueError(f"must be at least {SHORTEST_TOKEN} ASCII characters without spaces")
+    return token
+
+
+class Secrets(Section):
+    """What seals the signing secrets in the database."""
+
+    key_file: shapes.FilePath
+
+
+class Endpoint(Section):
+    """One URL of a network. URL and headers may carry keys."""
+
+    name: shapes.EndpointName
+    url: shapes.EndpointUrl
+    requests_per_second: shapes.AtLeastOne | None = None
+    daily_requests: shapes.AtLeastOne | None = None
+    headers: dict[shapes.HeaderName, shapes.HeaderValue] = {}
+
+    def reveal(self) -> EndpointSettings:
+        """The same for a chain client, its secrets in the clear."""
+        return EndpointSettings(
+            name=self.name,
+            url=self.url.get_secret_value(),
+            requests_per_second=self.requests_per_second,
+            daily_requests=self.daily_requests,
+            headers={name: value.get_secret_value() for name, value in self.headers.items()},
+        )
+
+
+class Token(Section):
+    """A token contract to watch beside the network's listed assets."""
+
+    symbol: shapes.Text
+    address: shapes.Text
+    decimals: Annotated[int, Field(ge=0, le=77)]
+
+
+class NetworkSettings(Section):
+    """One network. None stands for the network's own default."""
+
+    enabled: bool = True
+    endpoints: list[Endpoint] = Field(default=[], validate_default=True)
+    chain_id: shapes.AtLeastOne | None = None
+    genesis_hash: shapes.BlockHash | None = None
+    confirmations: shapes.Confirmations | None = None
+    assets: list[shapes.Text] | None = None
+    tokens: list[Token] = []
+    poll_seconds: shapes.AtLeastOne | None = None
+    traces: shapes.Traces = "auto"
+    start_block: shapes.StartBlock = "head"
+    agreement: shapes.Agreement = "auto"
+    reorg_limit: Annotated[int, Field(ge=2)] | None = None
+
+    @field_validator("endpoints")
+    @classmethod
+    def _check_endpoints(cls, value: list[Endpoint], info: ValidationInfo) -> list[Endpoint]:
+        if info.data.get("enabled") and not value:
+            raise ValueError("an enabled network needs at least one endpoint")
+        _refuse_twins([endpoint.name for endpoint in value])
+        return value
+
+    @field_validator("assets")
+    @classmethod
+    def _check_assets(cls, value: list[str] | None) -> list[str] | None:
+        _refuse_twins(value or [])
+        return value
+
+    @field_validator("tokens")
+    @classmethod
+    def _check_tokens(cls, value: list[Token], info: ValidationInfo) -> list[Token]:
+        _refuse_twins([*(info.data.get("assets") or []), *(token.symbol for token in value)])
+        return value
+
+    @field_validator("agreement")
+    @classmethod
+    def _check_agreement(cls, value: int | str, info: ValidationInfo) -> int | str:
+        endpoints = info.data.get("endpoints")
+        if isinstance(value, int) and endpoints and value > len(endpoints):
+            raise ValueError(f"asks for more than the {len(endpoints)} configured endpoints")
+        return value
+
+
+def _refuse_twins(names: list[str]) -> None:
+    """Methods and metrics are told apart without regard to case."""
+    seen: set[str] = set()
+    for name in names:
+        if name.lower() in seen:
+            raise ValueError(f'lists "{name}" twice')
+        seen.add(name.lower())
+
+
+class Invoices(Section):
+    """What holds for an invoice that does not say otherwise."""
+
+    valid_for: shapes.Duration = 3600
+    tolerance_percent: shapes.Percent = "0"
+    late_policy: Literal["manual", "accept"] = "manual"
+    payer_may_cancel: bool = True
+    minimum: dict[shapes.Text, shapes.Amount] = {}
+
+
+class Rates(Section):
+    """What an asset is worth."""
+
+    sources: list[str] = []
+    fixed: dict[shapes.Pair, shapes.Amount] = {}
+    max_age_seconds: shapes.AtLeastOne = 300
+
+    @field_validator("sources")
+    @classmethod
+    def _refuse_sources(cls, value: list[str]) -> list[str]:
+        if value:
+            raise ValueError("price sources are not available in this version; use rates.fixed")
+        return value
+
+
+class Limits(Section):
+    """How many requests a minute are served."""
+
+    per_key_per_minute: shapes.AtLeastOne = 300
+    per_ip_per_minute: shapes.AtLeastOne = 60
+
+
+class Settings(BaseSettings):
+    """The whole configuration. Built from its arguments alone: `config.load` reads the rest."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WATCHER_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    server: Server = Server()
+    database: Database = Database()
+    admin: Admin
+    secrets: Secrets
+    networks: dict[shapes.NetworkName, NetworkSettings] = {}
+    invoices: Invoices = Invoices()
+    rates: Rates = Rates()
+    limits: Limits = Limits()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """No file, no environment: a test or the sandbox builds exactly what it names."""
+        return (init_settings,)

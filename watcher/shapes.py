@@ -1,0 +1,138 @@
+"""What single values of the configuration may be: types whose refusals are one clear sentence.
+
+No sentence repeats the value: it may be a secret.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
+
+from watcher.domain.money import parse_amount, units_of
+from watcher.durations import parse_duration
+
+_PERCENT = 10**18  # `units_of(text, 18)` of one percent
+
+
+def _duration(value: object) -> int:
+    return parse_duration(value if isinstance(value, str) else "")
+
+
+def _number_or(word: str, least: int) -> Callable[[object], object]:
+    """One check for `int | word`, since a union would complain once per member."""
+
+    def check(value: object) -> object:
+        if value == word or (type(value) is int and value >= least):
+            return value
+        raise ValueError(f'must be "{word}" or a whole number, at least {least}')
+
+    return check
+
+
+def _hash_or_any(value: str) -> str:
+    text = value.lower().removeprefix("0x")
+    if text != "any" and not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise ValueError('must be "any" or the 64 hex digits of a block hash')
+    return text
+
+
+def _traces(value: object) -> object:
+    if value == "required":
+        raise ValueError('traces are not available in this version; use "auto" or "off"')
+    return value
+
+
+def _tolerance(value: str) -> str:
+    try:
+        fits = units_of(value, 18) < 100 * _PERCENT
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError('must be decimal text from "0" to below "100"')
+    return value
+
+
+def _pair(value: str) -> str:
+    if not re.fullmatch(r"[A-Z0-9.]{1,20}/[A-Z0-9.]{1,20}", value):
+        raise ValueError('must be a pair in upper case such as "EUR/USD"')
+    return value
+
+
+def _http_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must start with http:// or https://")
+    try:
+        parts = urlsplit(value)
+        complete = bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", value)
+    except ValueError:
+        complete = False
+    if not complete:
+        raise ValueError('must name a host and no odd port, such as "https://example.org"')
+    return value
+
+
+def _public_url(value: str) -> str:
+    if "?" in _http_url(value) or "#" in value:
+        raise ValueError("must end before any ? or #")
+    return value.rstrip("/")
+
+
+def _origin(value: str) -> str:
+    if urlsplit(_http_url(value)).path:
+        raise ValueError('must be an origin without a path, such as "https://shop.example.org"')
+    return value
+
+
+def _ip_network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value, strict=False))
+    except ValueError:
+        raise ValueError('must be an address or a network such as "10.0.0.0/8"') from None
+
+
+def _database_url(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(("sqlite:///", "postgresql://")):
+        raise ValueError("must start with sqlite:/// or postgresql://")
+    return value
+
+
+def _secret_url(value: SecretStr) -> SecretStr:
+    _http_url(value.get_secret_value())
+    return value
+
+
+def _header(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[\x20-\x7e]+", value.get_secret_value()):
+        raise ValueError("must be printable ASCII text, and not empty")
+    return value
+
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+Amount = Annotated[str, AfterValidator(lambda text: parse_amount(text, what="the amount"))]
+AtLeastOne = Annotated[int, Field(ge=1)]
+Confirmations: TypeAlias = Annotated[
+    int | Literal["finalized"], BeforeValidator(_number_or("finalized", 1))
+]
+Agreement: TypeAlias = Annotated[int | Literal["auto"], BeforeValidator(_number_or("auto", 1))]
+StartBlock: TypeAlias = Annotated[int | Literal["head"], BeforeValidator(_number_or("head", 0))]
+Traces: TypeAlias = Annotated[Literal["auto", "off"], BeforeValidator(_traces)]
+NetworkName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*$")]
+EndpointName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,40}$")]
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")]
+Duration = Annotated[int, BeforeValidator(_duration)]
+BlockHash = Annotated[str, AfterValidator(_hash_or_any)]
+Percent = Annotated[str, AfterValidator(_tolerance)]
+Pair = Annotated[str, AfterValidator(_pair)]
+PublicUrl = Annotated[str, AfterValidator(_public_url)]
+Origin = Annotated[str, AfterValidator(_origin)]
+IpNetwork = Annotated[str, AfterValidator(_ip_network)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
+EndpointUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
+HeaderValue = Annotated[SecretStr, AfterValidator(_header)]
+FilePath: TypeAlias = Annotated[Path, Field(strict=False)]

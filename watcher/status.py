@@ -1,0 +1,163 @@
+"""The operator's view: every network, what waits for a decision, and whether we are ready.
+
+Read from the database alone, so that every process and the command line see the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import storage
+from storage import Conn
+from watcher import __version__
+from watcher.clock import rfc3339
+from watcher.domain.blocks import BlockRef
+from watcher.domain.money import Network
+from watcher.ledger import our_tips
+from watcher.policy import NetworkPolicy, Policy
+from watcher.render import Json
+
+SILENT_SECONDS = 30  # a follower that published nothing for so long is gone
+
+
+async def admin_status(conn: Conn, policy: Policy, started_at: int, now: int) -> Json:
+    """`GET /admin/status` of contract.md 6."""
+    networks = await network_rows(conn, policy, now)
+    lagging = [
+        row["network"]
+        for row in networks
+        if row["tip"]["age_seconds"] is None
+        or row["tip"]["age_seconds"] > policy.networks[row["network"]].stalled_after
+    ]
+    families = {policy.networks[name].spec.family for name in lagging}
+    return {
+        "version": __version__,
+        "livemode": policy.livemode,
+        "started_at": rfc3339(started_at),
+        "database": {"engine": conn.dialect.name, "ok": True, "schema": "head"},
+        "networks": networks,
+        "invoices": {
+            "open": await storage.overview.open_invoices(conn),
+            "delayed": await storage.overview.delayed_invoices(conn, lagging, families),
+        },
+        "deposits": {
+            "pending": (await storage.deposits.counts(conn)).get("pending", 0),
+            "unmatched": await storage.overview.unmatched_deposits(conn),
+        },
+        "wallets": [
+            {
+                "id": wallet.id,
+                "merchant_id": wallet.merchant_id,
+                "family": wallet.family,
+                "kind": wallet.kind,
+                "next_index": wallet.next_index if wallet.kind == "xpub" else None,
+                "left": left,
+            }
+            for wallet, left in await storage.wallets.listing(conn)
+        ],
+        "webhooks": {"pending": 0, "failing": 0, "dead": 0, "oldest_seconds": 0},
+        "audit": {"last_run": None, "findings": 0},
+        "chores": [],
+    }
+
+
+async def network_rows(conn: Conn, policy: Policy, now: int) -> list[Json]:
+    """One row for every enabled network, followed by any process or by none."""
+    tips = await our_tips(conn, policy)
+    reports = await storage.health.reports(conn)
+    rows = []
+    for name, network in policy.networks.items():
+        published_at, report = reports.get(name, (0, {}))
+        silent = now - published_at > SILENT_SECONDS
+        rows.append(_network_row(name, network, tips.get(name), report, silent, now))
+    return rows
+
+
+def why_not_ready(rows: list[Json]) -> list[str]:
+    """A sentence for each network that is stalled or halted."""
+    return [
+        f"{row['network']} is {row['state']}: {row['last_error'] or 'no new block for too long'}"
+        for row in rows
+        if row["state"] in ("stalled", "halted")
+    ]
+
+
+def _network_row(
+    name: Network,
+    network: NetworkPolicy,
+    tip: BlockRef | None,
+    report: Mapping[str, Any],
+    silent: bool,
+    now: int,
+) -> Json:
+    head = report.get("head")
+    frozen = report.get("finality_error")
+    last_error = report.get("last_error")
+    if silent and report:
+        last_error = last_error or "no process follows it"
+    return {
+        "network": name,
+        "state": _state(network, report, silent, now),
+        "tip": {
+            "number": tip.number if tip else None,
+            "hash": network.spec.show_hash(tip.hash) if tip else None,
+            "age_seconds": max(0, now - tip.timestamp) if tip else None,
+        },
+        "head": head,
+        "lag_blocks": max(0, head - tip.number) if tip and head is not None else None,
+        "finalized": {
+            "number": report.get("finalized"),
+            "frozen": frozen is not None,
+            "reason": frozen,
+        },
+        "blocks_per_second": report.get("blocks_per_second", 0),
+        "catch_up_eta_seconds": report.get("catch_up_eta_seconds"),
+        "last_error": last_error,
+        "warnings": network_warnings(network),
+        "leader": None if silent else report.get("leader"),
+        "reorgs_24h": report.get("reorgs_24h", {"count": 0, "deepest": 0}),
+        "endpoints": [_endpoint_row(each) for each in report.get("endpoints", [])],
+    }
+
+
+def _state(network: NetworkPolicy, report: Mapping[str, Any], silent: bool, now: int) -> str:
+    """The published state, unless nothing has moved for too long."""
+    if not report:
+        return "starting"
+    state = str(report["state"])
+    stuck = now - int(report["progress_at"]) > network.stalled_after
+    return "stalled" if state != "halted" and (silent or stuck) else state
+
+
+def _endpoint_row(report: Mapping[str, Any]) -> Json:
+    quarantined = report["reason"] if report["state"] == "quarantined" else None
+    return {
+        "name": report["name"],
+        "state": report["state"],
+        "reason": report["reason"],
+        "head": report["head"],
+        "latency_ms": {"p50": report["latency_p50_ms"], "p99": report["latency_p99_ms"]},
+        "requests_today": report["requests_today"],
+        "daily_requests": report["daily_requests"],
+        "forecast_today": report["forecast_today"],
+        "errors_1h": report["errors_1h"],
+        "quarantined": quarantined,
+        "traces": False,
+    }
+
+
+def network_warnings(network: NetworkPolicy) -> list[str]:
+    """What this network's configuration cannot know, said aloud."""
+    warnings = []
+    if network.agreement < 2:
+        warnings.append(
+            "one endpoint decides: a chain of invented blocks would be believed; "
+            "configure a second, independent endpoint"
+        )
+    if network.spec.family == "evm":
+        warnings.append(
+            "internal transfers of the native coin (sent by a contract) are not seen: "
+            "only the coin that a transaction itself carries is"
+        )
+    return warnings

@@ -1,0 +1,155 @@
+"""Addresses for invoices: the next of an xpub or a pool, and the check that none was changed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from contextlib import suppress
+
+import storage
+from chains.base import AddressCodec
+from storage import Conn
+from storage.addresses import Assigned
+from storage.wallets import Wallet
+from watcher.clock import new_id
+from watcher.derivation import Account, derive, fingerprint, parse_account, path
+from watcher.domain.invoices import Invoice
+from watcher.domain.money import Address, Family
+from watcher.policy import Policy
+from watcher.refused import AddressTampered, AlreadyThere, BadField, NoAddressLeft, NotFound
+
+
+async def add_xpub(
+    conn: Conn, merchant_id: str, family: Family, xpub: str, from_index: int, now: int
+) -> Wallet:
+    """Add a wallet that derives its addresses, starting at `from_index`.
+
+    Raises:
+        BadField: not an xpub we can use; a private key or a seed phrase is never stored.
+        AlreadyThere: some merchant has this very wallet already, in any spelling.
+    """
+    try:
+        mark = fingerprint(xpub)
+    except ValueError as error:
+        raise BadField(str(error), field="xpub") from error
+    wallet = Wallet(new_id("wal"), merchant_id, family, "xpub", xpub.strip(), from_index, now)
+    try:
+        await storage.wallets.add(conn, wallet, f"{family}:{mark}")
+    except storage.wallets.WalletExists as error:
+        raise AlreadyThere("this xpub is already a wallet here", field="xpub") from error
+    return wallet
+
+
+async def add_pool(
+    conn: Conn,
+    merchant_id: str,
+    family: Family,
+    codec: AddressCodec,
+    addresses: Sequence[str],
+    now: int,
+) -> Wallet:
+    """Add a wallet of given addresses, each used once, in this order.
+
+    Raises:
+        BadField: one is no address of the family, or stands in the list twice.
+        AlreadyThere: one already belongs to a wallet here.
+    """
+    parsed: list[Address] = []
+    for place, text in enumerate(addresses):
+        try:
+            parsed.append(codec.parse(text))
+        except ValueError as error:
+            raise BadField(str(error), field=f"addresses.{place}") from error
+    if not parsed:
+        raise BadField("there is no address in it", field="addresses")
+    if len(set(parsed)) < len(parsed):
+        raise BadField("an address stands in it twice", field="addresses")
+    wallet = Wallet(new_id("wal"), merchant_id, family, "pool", None, 0, now)
+    await storage.wallets.add(conn, wallet, None)
+    try:
+        await storage.addresses.fill_pool(conn, wallet.id, family, parsed)
+    except storage.addresses.AddressTaken as error:
+        raise AlreadyThere(
+            f"{codec.show(Address(error.address))} already belongs to a wallet here",
+            field="addresses",
+        ) from error
+    return wallet
+
+
+async def next_address(
+    conn: Conn, codec: AddressCodec, merchant_id: str, family: Family, invoice_id: str, now: int
+) -> Address:
+    """Give `invoice_id` an address that no invoice ever had, from the newest wallet with one left.
+
+    An index whose address was given before (another wallet held it as a pool) is passed over.
+
+    Raises:
+        NoAddressLeft: the merchant has none.
+    """
+    for wallet in await storage.wallets.newest_first(conn, merchant_id, family):
+        if wallet.xpub is None:
+            address = await storage.addresses.take_from_pool(conn, wallet.id, invoice_id, now)
+            if address is not None:
+                return address
+            continue
+        while True:
+            index = await storage.wallets.take_index(conn, wallet.id)
+            address = codec.of_key(derive(_account(wallet.xpub), index))
+            assigned = Assigned(family, address, wallet.id, index, invoice_id)
+            with suppress(storage.addresses.AddressTaken):  # a pool holds it: the next index
+                await storage.addresses.give(conn, assigned, now)
+                return address
+    raise NoAddressLeft(f"no {family} address is left to give; add a wallet or fill the pool")
+
+
+async def check_addresses(conn: Conn, policy: Policy, invoices: Sequence[Invoice]) -> None:
+    """Derive every address of these invoices that came from an xpub again, and compare.
+
+    Raises:
+        AddressTampered: one differs; it must not be shown, since whoever changed the database
+            may have put an address of his own there.
+    """
+    codecs = {each.spec.family: each.spec.codec for each in policy.networks.values()}
+    assigned = await storage.addresses.of_invoices(conn, [invoice.id for invoice in invoices])
+    wallets: dict[str, Wallet | None] = {}
+    for each in (row for rows in assigned.values() for row in rows if row.index is not None):
+        if each.wallet_id not in wallets:
+            wallets[each.wallet_id] = await storage.wallets.get(conn, each.wallet_id)
+        wallet, codec = wallets[each.wallet_id], codecs.get(each.family)
+        if codec is None:
+            continue  # no network of this family is enabled: the address is not watched either
+        if wallet is None or wallet.xpub is None or each.index is None:
+            raise AddressTampered(f"the wallet of an address of {each.invoice_id} is gone")
+        if codec.of_key(derive(_account(wallet.xpub), each.index)) != each.address:
+            raise AddressTampered(
+                f"the {each.family} address of {each.invoice_id} is not the one that its wallet "
+                f"derives at index {each.index}: the database was changed from outside"
+            )
+
+
+def first_addresses(codec: AddressCodec, xpub: str, start: int, count: int = 3) -> list[str]:
+    """The addresses from index `start` on, as shown, to compare with the owner's wallet."""
+    account = _account(xpub)
+    return [codec.show(codec.of_key(derive(account, start + i))) for i in range(count)]
+
+
+def path_of(wallet: Wallet, index: int | None) -> str | None:
+    """The derivation path of an address, relative to the wallet's account; None in a pool."""
+    if wallet.xpub is None or index is None:
+        return None
+    return path(_account(wallet.xpub), index)
+
+
+async def skip_to(conn: Conn, wallet_id: str, index: int) -> int:
+    """Never give out indices below `index`; return the next index, which never goes back."""
+    wallet = await storage.wallets.get(conn, wallet_id)
+    if wallet is None:
+        raise NotFound("there is no such wallet", field="wallet")
+    if wallet.kind != "xpub":
+        raise BadField("only a wallet with an xpub has indices", field="wallet")
+    return await storage.wallets.skip(conn, wallet_id, index)
+
+
+@functools.lru_cache(maxsize=256)
+def _account(xpub: str) -> Account:
+    return parse_account(xpub)

@@ -220,6 +220,26 @@ async def test_a_deposit_is_not_confirmed_before_enough_endpoints_agree(engine, 
     assert (await the_invoice(engine)).status is InvoiceStatus.PAID
 
 
+async def test_what_endpoints_said_before_a_reorg_counts_no_more(engine, monkeypatch):
+    monkeypatch.setattr(module, "FINALITY_SECONDS", 0)
+    chain = FakeChain(["own", "backup"])
+    await open_shop(engine)
+    follower = make_follower(chain, engine, make_policy(agreement=2))
+    chain.mine(make_transfer(100))
+    await mine(chain, follower, 2)
+    assert (await the_invoice(engine)).status is InvoiceStatus.PAID
+    left = chain.reorg(depth=3)
+    for _ in range(4):
+        chain.mine()
+    await catch_up(follower)
+    chain.names.remove("backup")
+    chain.reorg(depth=4, onto=left)
+    for _ in range(3):
+        chain.mine()
+    await catch_up(follower)
+    assert (await the_invoice(engine)).status is InvoiceStatus.CONFIRMING
+
+
 async def test_endpoints_are_not_asked_again_for_what_is_not_deep_enough(chain, follower):
     chain.mine(make_transfer(100))
     await mine(chain, follower, 1)

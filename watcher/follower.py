@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 import structlog
@@ -14,8 +13,8 @@ from chains.base import ChainClient, ChainError
 from storage import Conn, Engine
 from storage.leases import Lease, LeaseLost
 from watcher import clock, ledger
+from watcher.corroboration import ask_again
 from watcher.domain.blocks import Block, BlockRef, Connect, Disconnect, Hash, plan_step
-from watcher.domain.deposits import is_deep
 from watcher.domain.money import Network
 from watcher.fetching import FetchAhead
 from watcher.health import Health
@@ -26,7 +25,6 @@ HEARTBEAT_SECONDS = 5
 FINALITY_SECONDS = 20
 CHUNK_SECONDS, CHUNK_BLOCKS = 0.1, 64
 LONGEST_PAUSE = 60
-ASKED_AT_ONCE = 8
 
 log = structlog.get_logger()
 
@@ -232,21 +230,7 @@ class Follower:
     async def _corroborate(self, lease: Lease) -> None:
         """Ask again for the blocks of deposits that are deep enough, and confirm what may be."""
         tip = await self._our_tip(lease)
-        async with storage.read(self._engine) as conn:
-            pending = await storage.deposits.pending(conn, self._network)
-            deep = {
-                each.block_number
-                for each in pending
-                if not each.corroborated and is_deep(each, tip, self._finality)
-            }
-            refs = [await storage.blocks.at(conn, self._network, n) for n in sorted(deep)]
-        given: dict[Hash, frozenset[str]] = {}
-        for few in batched([ref for ref in refs if ref is not None], ASKED_AT_ONCE):
-            names = await asyncio.gather(*(self._client.corroborate(ref, ()) for ref in few))
-            given |= {ref.hash: who for ref, who in zip(few, names, strict=True) if who}
-        await self._confirm(lease, given)
-
-    async def _confirm(self, lease: Lease, given: Mapping[Hash, frozenset[str]]) -> None:
+        given = await ask_again(self._engine, self._client, self._network, tip, self._finality)
         if not given:
             return
 
@@ -294,8 +278,3 @@ class Follower:
             with suppress(LeaseLost, storage.StorageUnavailable):  # it will lapse by itself
                 async with storage.write(self._engine) as conn:
                     await storage.leases.release(conn, lease)
-
-
-def batched(refs: Sequence[BlockRef], size: int) -> Iterator[Sequence[BlockRef]]:
-    """`refs` in slices of at most `size`."""
-    return (refs[start : start + size] for start in range(0, len(refs), size))

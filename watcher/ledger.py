@@ -92,6 +92,7 @@ async def disconnect_block(
     held = await storage.deposits.in_block(conn, lease.network, popped.hash)
     lost = orphan(held)
     await storage.deposits.save(conn, lost)
+    await storage.corroborations.forget(conn, lease.network, popped.hash)
     changes: list[Change] = list(zip(held, lost, strict=True))
     events = await _apply_tip(conn, policy, lease.network, (popped, tip), finality, changes, now)
     await storage.events.append(conn, events, now)

@@ -98,9 +98,9 @@ class ChainClient(Protocol):
         """The newest block of the endpoint that is asked for blocks now."""
 
     async def finalized(self) -> int | None:
-        """Number of the newest final block; None: no information, which is never zero.
+        """The highest block number that `agreement` endpoints call final.
 
-        May step back; the caller keeps the highest.
+        None: no information, which is never zero. May step back; the caller keeps the highest.
         """
 
     async def block(self, number: int) -> Block | None:
@@ -163,6 +163,8 @@ class ClientOptions:
     chain_id: int
     genesis_hash: Hash | None
     """The required hash of block 0; None: whatever the first endpoint says."""
+    agreement: int = 1
+    """Endpoints that must say the same before it is believed where no proof says it."""
 
 
 @dataclass(frozen=True, slots=True)

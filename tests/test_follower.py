@@ -364,6 +364,17 @@ async def test_an_outage_is_waited_out_and_told_of(chain, follower, engine):
     assert (await the_invoice(engine)).status is InvoiceStatus.CONFIRMING
 
 
+async def test_a_node_that_never_answered_shows_with_its_reason(chain, follower, engine):
+    chain.down = True
+    with pytest.raises(ChainUnavailable):
+        await follower.turn()
+    follower.health.failed(NETWORK, ChainUnavailable("connection refused"))
+    await follower._beat()
+    async with storage.read(engine) as conn:
+        [(_, report)] = (await storage.health.reports(conn)).values()
+    assert (report["state"], report["last_error"]) == ("starting", "connection refused")
+
+
 async def test_a_second_process_stands_by_and_a_fenced_one_writes_nothing(chain, engine):
     await open_shop(engine)
     first = make_follower(chain, engine)

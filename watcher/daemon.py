@@ -73,6 +73,7 @@ def client_options(settings: Settings, network: NetworkPolicy) -> ClientOptions:
         assets=list(network.assets.values()),
         chain_id=network.chain_id,
         genesis_hash=None if given == "any" else Hash(given),
+        agreement=network.agreement,
     )
 
 

@@ -141,7 +141,6 @@ class Follower:
         self.health.standing_by = lease is None
         if lease is None:
             return None
-        await self._check_genesis(lease)
         self._lease, self._tip, self._head = lease, None, None
         log.info("following", network=self._network, epoch=lease.epoch)
         return lease
@@ -163,6 +162,7 @@ class Follower:
     async def _our_tip(self, lease: Lease) -> BlockRef:
         """Our newest block; at the first start of a network its first one is connected."""
         if self._tip is None:
+            await self._check_genesis(lease)
             async with storage.read(self._engine) as conn:
                 cursor = await storage.cursors.get(conn, self._network)
             if cursor and cursor.finalized is not None:

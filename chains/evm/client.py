@@ -65,8 +65,13 @@ class EvmClient:
         return await self._pool.ask(self._head)
 
     async def finalized(self) -> int | None:
-        ref = await self._pool.ask(partial(calls.block_ref, block="finalized"))
-        return None if ref is None else ref.number
+        ask = partial(calls.block_ref, block="finalized")
+        if self._options.agreement == 1:
+            ref = await self._pool.ask(ask)
+            return None if ref is None else ref.number
+        said = sorted((ref.number for ref in (await self._pool.each(ask)).values() if ref))
+        # Sorted upwards: as many as must agree call this one final, or a later one.
+        return said[-self._options.agreement] if len(said) >= self._options.agreement else None
 
     async def block(self, number: int) -> Block | None:
         found = await self._pool.ask(partial(self._find, number))

@@ -63,13 +63,15 @@ async def open_client(
     chain_id: int = 1,
     genesis: Hash | None = None,
     assets: Sequence[Asset] = (ETH, USDT),
+    agreement: int = 1,
 ) -> AsyncIterator[EvmClient]:
     """A client of endpoints named a, b, … that reads within this process."""
     endpoints = [
         EndpointSettings(name, node) if isinstance(node, str) else node
         for name, node in zip("abc", nodes, strict=False)
     ]
-    client = EvmClient(ETHEREUM, ClientOptions(endpoints, assets, chain_id, genesis), read=read)
+    options = ClientOptions(endpoints, assets, chain_id, genesis, agreement)
+    client = EvmClient(ETHEREUM, options, read=read)
     try:
         yield client
     finally:
@@ -168,6 +170,15 @@ async def test_head_and_finality(anvil: Anvil) -> None:
         assert (head.number, head.hash) == (20, anvil.hash(20))
         assert await client.finalized() == 12
         assert client.endpoints()[0].head == 20
+
+
+async def test_finality_is_what_enough_endpoints_call_final(anvil: Anvil, node: Proxy) -> None:
+    anvil.mine(20)
+    node.fail(faults.alter(lambda block: {**block, "number": "0x14"}), BLOCK, block="finalized")
+    async with open_client(node.url, anvil.url, agreement=2) as client:
+        assert await client.finalized() == 12
+    async with open_client(node.url, agreement=2) as client:
+        assert await client.finalized() is None
 
 
 @pytest.mark.parametrize(

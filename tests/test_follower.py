@@ -185,13 +185,23 @@ async def test_finality_beyond_our_tip_does_not_make_a_stale_tail_final(chain, f
     assert (cursor.tip, cursor.finalized) == (chain.tip, 20)
 
 
-async def test_finality_that_steps_back_takes_nothing_back(chain, follower, engine):
+@pytest.mark.parametrize("said", [2, None])
+async def test_finality_that_steps_back_takes_nothing_back_and_freezes_confirming(
+    chain, follower, engine, said
+):
     chain.final = 4
-    await mine(chain, follower, 6)
-    chain.final = 2
-    await mine(chain, follower, 1)
+    await mine(chain, follower, 5)
+    chain.mine(make_transfer(100))
+    chain.final = said
+    await mine(chain, follower, 4)
+    assert (await the_invoice(engine)).status is InvoiceStatus.CONFIRMING
+    assert follower.health.report("me")["frozen"]
     async with storage.read(engine) as conn:
         assert (await storage.cursors.get(conn, NETWORK)).finalized == 4
+    chain.final = 5
+    await catch_up(follower)
+    assert (await the_invoice(engine)).status is InvoiceStatus.PAID
+    assert follower.health.report("me")["frozen"] is None
 
 
 async def test_a_rule_of_finality_waits_for_the_final_block(chain, engine, monkeypatch):

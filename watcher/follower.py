@@ -229,6 +229,8 @@ class Follower:
 
     async def _corroborate(self, lease: Lease) -> None:
         """Ask again for the blocks of deposits that are deep enough, and confirm what may be."""
+        if self.health.frozen:
+            return
         tip = await self._our_tip(lease)
         given = await ask_again(self._engine, self._client, self._network, tip, self._finality)
         if not given:
@@ -242,18 +244,26 @@ class Follower:
         await storage.repeat(self._engine, work)
 
     async def _refresh_finality(self) -> None:
-        """Ask for finality and every endpoint's head, at most every 20 seconds."""
+        """Ask for finality and every endpoint's head, at most every 20 seconds.
+
+        Finality only ever rises. Where it was known and is no longer, or steps back, something is
+        wrong with the chain or the endpoints: nothing is confirmed until it has caught up.
+        """
         if time.monotonic() < self._finality_due:
             return
         self._finality_due = time.monotonic() + FINALITY_SECONDS
         await self._client.survey()
+        final, reason = None, "no endpoint says which block is final"
         try:
             final = await self._client.finalized()
-        except ChainError as error:  # blocks connect without it; what needs it stays pending
-            self.health.finality_error = str(error)
-            return
-        self.health.finality_error = None
-        if final is not None and (self._finality is None or final > self._finality):
+        except ChainError as error:
+            reason = str(error)
+        kept = self._finality
+        if final is not None and kept is not None and final < kept:
+            reason = f"finality went back from block {kept} to {final}"
+        frozen = kept is not None and (final is None or final < kept)
+        self.health.freeze(self._network, reason if frozen else None)
+        if final is not None and not frozen:
             self._finality = final
         self.health.finalized = self._finality
 

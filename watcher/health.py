@@ -29,7 +29,7 @@ class Health:
         self.tip: BlockRef | None = None
         self.head: int | None = None
         self.finalized: int | None = None
-        self.finality_error: str | None = None
+        self.frozen: str | None = None
         self.standing_by = False
         self.endpoints: Sequence[EndpointReport] = ()
         self._halted: str | None = None
@@ -71,6 +71,16 @@ class Health:
             log.warning("outage ends", network=network, failed_turns=self._failures)
         self._failures, self._last_error = 0, None
 
+    def freeze(self, network: Network, reason: str | None) -> None:
+        """Note why nothing is confirmed now; None: nothing stands in the way."""
+        if (reason is None) is not (self.frozen is None):
+            log.warning(
+                "confirming is frozen" if reason else "confirming goes on",
+                network=network,
+                reason=reason,
+            )
+        self.frozen = reason
+
     def halt(self, network: Network, reason: str) -> None:
         """Note that this network needs a person."""
         self._halted = reason
@@ -85,7 +95,7 @@ class Health:
             "tip": asdict(self.tip) if self.tip else None,
             "head": self.head,
             "finalized": self.finalized,
-            "finality_error": self.finality_error,
+            "frozen": self.frozen,
             "blocks_per_second": round(pace, 3),
             "catch_up_eta_seconds": round(behind / pace) if behind > 1 and pace else None,
             "last_error": self._halted or self._last_error,

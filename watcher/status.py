@@ -21,9 +21,9 @@ from watcher.render import Json
 SILENT_SECONDS = 30  # a follower that published nothing for so long is gone
 
 
-async def admin_status(conn: Conn, policy: Policy, started_at: int, now: int) -> Json:
-    """`GET /admin/status` of contract.md 6."""
-    networks = await network_rows(conn, policy, now)
+async def admin_status(conn: Conn, policy: Policy, started_at: int | None, now: int) -> Json:
+    """`GET /admin/status` of contract.md 6; `started_at` is None where no daemon is asked."""
+    networks = await network_rows(conn, policy, started_at, now)
     lagging = [
         row["network"]
         for row in networks
@@ -34,7 +34,7 @@ async def admin_status(conn: Conn, policy: Policy, started_at: int, now: int) ->
     return {
         "version": __version__,
         "livemode": policy.livemode,
-        "started_at": rfc3339(started_at),
+        "started_at": None if started_at is None else rfc3339(started_at),
         "database": {"engine": conn.dialect.name, "ok": True, "schema": "head"},
         "networks": networks,
         "invoices": {
@@ -62,13 +62,13 @@ async def admin_status(conn: Conn, policy: Policy, started_at: int, now: int) ->
     }
 
 
-async def network_rows(conn: Conn, policy: Policy, now: int) -> list[Json]:
+async def network_rows(conn: Conn, policy: Policy, started_at: int | None, now: int) -> list[Json]:
     """One row for every enabled network, followed by any process or by none."""
     tips = await our_tips(conn, policy)
     reports = await storage.health.reports(conn)
     rows = []
     for name, network in policy.networks.items():
-        published_at, report = reports.get(name, (0, {}))
+        published_at, report = reports.get(name, (started_at or 0, {}))
         silent = now - published_at > SILENT_SECONDS
         rows.append(_network_row(name, network, tips.get(name), report, silent, now))
     return rows
@@ -92,9 +92,9 @@ def _network_row(
     now: int,
 ) -> Json:
     head = report.get("head")
-    frozen = report.get("finality_error")
+    frozen = report.get("frozen")
     last_error = report.get("last_error")
-    if silent and report:
+    if silent:
         last_error = last_error or "no process follows it"
     return {
         "network": name,
@@ -124,7 +124,7 @@ def _network_row(
 def _state(network: NetworkPolicy, report: Mapping[str, Any], silent: bool, now: int) -> str:
     """The published state, unless nothing has moved for too long."""
     if not report:
-        return "starting"
+        return "stalled" if silent else "starting"
     state = str(report["state"])
     stuck = now - int(report["progress_at"]) > network.stalled_after
     return "stalled" if state != "halted" and (silent or stuck) else state

@@ -97,10 +97,11 @@ class ChainClient(Protocol):
     async def head(self) -> BlockRef:
         """The newest block of the endpoint that is asked for blocks now."""
 
-    async def finalized(self) -> int | None:
-        """The highest block number that `agreement` endpoints call final.
+    async def finalized(self) -> BlockRef | None:
+        """The highest block that `agreement` endpoints call final, it or a later one.
 
-        None: no information, which is never zero. May step back; the caller keeps the highest.
+        None: no information, which is never block 0. May step back; the caller keeps the highest,
+        and believes it of its own blocks only where the hash is theirs.
         """
 
     async def block(self, number: int) -> Block | None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from contextlib import suppress
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -34,6 +33,8 @@ from chains.http import Disconnected
 from chains.redaction import Redaction
 
 T = TypeVar("T")
+
+EACH_SECONDS = 9
 
 
 class Transport(Protocol):
@@ -61,7 +62,7 @@ def shaped(method: str, result: bytes, type: type[T]) -> T:
         return msgspec.json.decode(result, type=type)
     except msgspec.ValidationError as error:
         raise ChainDataError(f"{method}: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ChainUnavailable(f"{method}: the result is not JSON") from None
 
 
@@ -173,15 +174,22 @@ class EndpointPool:
     async def each(self, work: Callable[[Endpoint], Awaitable[T]]) -> dict[str, T]:
         """What `work` gives at every endpoint that may be asked now, by name.
 
-        Faults are noted in the endpoints' health, and missing from the answer.
+        Faults are noted in the endpoints' health, and missing from the answer; so is who takes
+        longer than `EACH_SECONDS`, since the slowest of them holds up the caller.
         """
         answers: dict[str, T] = {}
 
         async def attempt(node: Endpoint) -> None:
             started = self._clock.monotonic()
-            with suppress(ChainError):
-                answers[node.name] = await self._work(node, work, started)
+            try:
+                async with asyncio.timeout(EACH_SECONDS):
+                    answers[node.name] = await self._work(node, work, started)
                 node.health.reachable(started)
+            except ChainError:
+                pass  # noted by `_work`
+            except TimeoutError:
+                fault = ChainUnavailable(f"no answer within {EACH_SECONDS} s")
+                node.health.failed(fault, str(fault), started)
 
         async with asyncio.TaskGroup() as tasks:
             for node in self._in_order(()):
@@ -204,6 +212,13 @@ class EndpointPool:
             node.health.head = heads[node.name]
         for node in spoken:
             node.health.judge(self._best())
+
+    def blame(self, name: str, fault: ChainDataError) -> None:
+        """Note a lie that only another endpoint's answer showed."""
+        for node in self.endpoints:
+            if node.name == name:
+                words = node.redaction.scrub(str(fault))
+                node.health.failed(fault, words, self._clock.monotonic())
 
     def reports(self) -> list[EndpointReport]:
         return [node.health.report() for node in self.endpoints]

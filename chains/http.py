@@ -57,10 +57,10 @@ class Answer:
         """Seconds by the Retry-After header, which has seconds or a date (RFC 9110 10.2.3)."""
         value = self.headers.get("Retry-After", "").strip()
         if value.isascii() and value.isdigit():
-            return float(value)
+            return float(value[:9])
         try:
             return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
 
 

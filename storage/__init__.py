@@ -88,6 +88,7 @@ _READS_ON_POSTGRES = {"isolation_level": "REPEATABLE READ", "postgresql_readonly
 # it is what a reader gets that tries to write.
 _IN_THE_WAY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _DISK_GONE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+_FILE_BROKEN = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
 # SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _CROSSED = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
 _SERVER_GONE = {"57P01", "57P02", "57P03", "53100", "53200", "53300"}  # shut down, disk, memory
@@ -239,6 +240,8 @@ def _translate(context: ExceptionContext) -> None:
     if context.is_pre_ping:
         return  # the pool connects anew
     error = context.original_exception
+    if not isinstance(error, Exception):
+        return  # a cancelled statement counts as a disconnect, and is no outage
     cannot_connect = context.connection is None and context.dialect.name == "postgresql"
     if context.is_disconnect or cannot_connect or _is_away(error):
         context.is_disconnect = True  # so that the pool forgets its connections
@@ -251,7 +254,7 @@ def _is_away(error: BaseException | None) -> bool:
         isinstance(error, OSError)
         or state[:2] == "08"
         or state in _SERVER_GONE
-        or _sqlite_code(error) in _DISK_GONE
+        or _sqlite_code(error) in _DISK_GONE | _FILE_BROKEN
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select
@@ -26,28 +28,25 @@ async def at(conn: Conn, network: Network, number: int) -> BlockRef | None:
     return _ref((await conn.execute(query)).first())
 
 
-async def push(conn: Conn, network: Network, ref: BlockRef, keep: int) -> BlockRef | None:
-    """Put `ref` on our tip, keep the newest `keep` blocks, and return the former tip.
+async def push(
+    conn: Conn, network: Network, refs: Sequence[BlockRef], keep: int
+) -> BlockRef | None:
+    """Put `refs`, oldest first, on our tip, keep the newest `keep`, and return the former tip.
 
     Raises:
-        ValueError: it does not build on our tip.
+        ValueError: one does not build on the block below it.
     """
-    former = await tip(conn, network)
-    if former and (ref.number, ref.parent_hash) != (former.number + 1, former.hash):
-        raise ValueError(
-            f"{network}: block {ref.number} {ref.hash} does not build on our tip,"
-            f" {former.number} {former.hash}"
-        )
-    await conn.execute(
-        insert(table).values(
-            network=network,
-            number=ref.number,
-            hash=ref.hash,
-            parent_hash=ref.parent_hash,
-            timestamp=ref.timestamp,
-        )
-    )
-    old = (table.c.network == network) & (table.c.number <= ref.number - keep)
+    former = below = await tip(conn, network)
+    for ref in refs:
+        if below and (ref.number, ref.parent_hash) != (below.number + 1, below.hash):
+            raise ValueError(
+                f"{network}: block {ref.number} {ref.hash} does not build on our tip,"
+                f" {below.number} {below.hash}"
+            )
+        below = ref
+    kept = refs[-keep:]
+    await conn.execute(insert(table), [{"network": network, **asdict(ref)} for ref in kept])
+    old = (table.c.network == network) & (table.c.number <= refs[-1].number - keep)
     await conn.execute(delete(table).where(old))
     return former
 

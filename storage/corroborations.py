@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from storage import schema
 from storage.dialects import inserting
@@ -33,9 +33,3 @@ async def endpoints(conn: Conn, network: Network, block_hash: Hash) -> set[str]:
         table.c.network == network, table.c.block_hash == block_hash
     )
     return set(await conn.scalars(query))
-
-
-async def forget(conn: Conn, network: Network, block_hash: Hash) -> None:
-    """Delete what was said of a block that left our chain: should it return, it is asked anew."""
-    said = (table.c.network == network) & (table.c.block_hash == block_hash)
-    await conn.execute(delete(table).where(said))

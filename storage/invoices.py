@@ -64,6 +64,12 @@ async def lock(
     return await _load(conn, query.with_for_update(key_share=True))
 
 
+async def any_due(conn: Conn, low: int, high: int) -> bool:
+    """Whether any invoice has a deadline from `low`, included, to `high`, excluded."""
+    due = select(table.c.id).where(table.c.deadline >= low, table.c.deadline < high)
+    return (await conn.execute(due.limit(1))).first() is not None
+
+
 async def past(conn: Conn, time: int) -> list[str]:
     """Ids of the open invoices whose deadline is before `time`, in order."""
     late = (table.c.status.in_(_MAY_EXPIRE)) & (table.c.deadline < time)

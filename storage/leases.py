@@ -63,6 +63,17 @@ async def renew(conn: Conn, lease: Lease, seconds: int) -> None:
     await fenced(conn, lease, update(table).values(lease_expires_at=clock(conn) + seconds))
 
 
+async def require(conn: Conn, lease: Lease) -> None:
+    """Make sure that the lease is still held, and stays so until the transaction ends.
+
+    Raises:
+        LeaseLost: another process follows this network now.
+    """
+    mine = select(table.c.epoch).where(_held(lease)).with_for_update(key_share=True)
+    if (await conn.execute(mine)).first() is None:
+        raise LeaseLost(lease)
+
+
 async def release(conn: Conn, lease: Lease) -> None:
     """Give the lease back; nothing happens if it was lost."""
     free = update(table).values(holder=None, lease_expires_at=None)

@@ -49,7 +49,9 @@ def token_code(decimals: int) -> str:
 class Anvil:
     """One node, ended by `stop` or by leaving the context; it keeps nothing on disk."""
 
-    def __init__(self, *args: str, chain_id: int = 1, port: int | None = None) -> None:
+    def __init__(
+        self, *args: str, chain_id: int = 1, port: int | None = None, epoch_slots: int = 4
+    ) -> None:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._dir = tempfile.mkdtemp(prefix="anvil-")
@@ -58,7 +60,7 @@ class Anvil:
             "--port": self.port,
             "--chain-id": chain_id,
             "--accounts": 4,
-            "--slots-in-an-epoch": 4,  # finalized is 8 blocks below the head
+            "--slots-in-an-epoch": epoch_slots,  # finalized is two epochs below the head
             "--max-persisted-states": 0,
             "--cache-path": self._dir,
         }

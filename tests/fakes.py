@@ -56,9 +56,13 @@ class FakeChain:
         self._answer()
         return self._visible()[-1].ref
 
-    async def finalized(self) -> int | None:
+    async def finalized(self) -> BlockRef | None:
         self._answer()
-        return self.final
+        if self.final is None:
+            return None
+        if self.final < len(self._blocks):
+            return self._blocks[self.final].ref
+        return make_ref(self.final, "not yet mined")
 
     async def block(self, number: int) -> Block | None:
         self._answer()

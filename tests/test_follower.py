@@ -20,7 +20,7 @@ from tests.world import (
     the_invoice,
     told,
 )
-from watcher import follower as module
+from watcher import finality
 from watcher.domain.blocks import Block
 from watcher.domain.invoices import Flag, InvoiceStatus
 from watcher.follower import Follower, Halted
@@ -33,7 +33,7 @@ def chain():
 
 @pytest.fixture
 async def follower(chain, engine, monkeypatch) -> Follower:
-    monkeypatch.setattr(module, "FINALITY_SECONDS", 0)
+    monkeypatch.setattr(finality, "ASK_SECONDS", 0)
     await open_shop(engine)
     return make_follower(chain, engine)
 
@@ -205,7 +205,7 @@ async def test_finality_that_steps_back_takes_nothing_back_and_freezes_confirmin
 
 
 async def test_a_rule_of_finality_waits_for_the_final_block(chain, engine, monkeypatch):
-    monkeypatch.setattr(module, "FINALITY_SECONDS", 0)
+    monkeypatch.setattr(finality, "ASK_SECONDS", 0)
     quote = replace(make_invoice().quotes[0], required="finalized")
     await open_shop(engine, make_invoice(quotes=[quote]))
     follower = make_follower(chain, engine)
@@ -218,7 +218,7 @@ async def test_a_rule_of_finality_waits_for_the_final_block(chain, engine, monke
 
 
 async def test_a_deposit_is_not_confirmed_before_enough_endpoints_agree(engine, monkeypatch):
-    monkeypatch.setattr(module, "FINALITY_SECONDS", 0)
+    monkeypatch.setattr(finality, "ASK_SECONDS", 0)
     chain = FakeChain(["own"])
     await open_shop(engine)
     follower = make_follower(chain, engine, make_policy(agreement=2))
@@ -231,7 +231,7 @@ async def test_a_deposit_is_not_confirmed_before_enough_endpoints_agree(engine, 
 
 
 async def test_what_endpoints_said_before_a_reorg_counts_no_more(engine, monkeypatch):
-    monkeypatch.setattr(module, "FINALITY_SECONDS", 0)
+    monkeypatch.setattr(finality, "ASK_SECONDS", 0)
     chain = FakeChain(["own", "backup"])
     await open_shop(engine)
     follower = make_follower(chain, engine, make_policy(agreement=2))

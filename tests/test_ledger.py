@@ -19,8 +19,7 @@ from storage import Engine
 from tests.factories import BLOCK_SECONDS, NETWORK, make_invoice, make_transfer
 from tests.fakes import FakeChain
 from tests.world import books, catch_up, make_follower, make_policy, open_shop
-from watcher import follower as follower_module
-from watcher import ledger
+from watcher import finality, ledger
 from watcher.domain.blocks import Block
 from watcher.domain.deposits import is_deep
 from watcher.follower import Follower
@@ -78,7 +77,7 @@ class History:
 
 @pytest.fixture(autouse=True)
 def _ask_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follower_module, "FINALITY_SECONDS", 0)
+    monkeypatch.setattr(finality, "ASK_SECONDS", 0)
 
 
 @settings(

@@ -70,7 +70,7 @@ def make_policy(
             start_block=0,
         )
     rates = {("USDC", "USD"): "1", ("POL", "USD"): "0.5"}
-    return Policy(networks, "http://shop", True, 3600, "0", rates)
+    return Policy(networks, True, 3600, "0", rates)
 
 
 async def open_shop(engine: Engine, *invoices: Invoice) -> None:

@@ -6,10 +6,12 @@ import json
 import os
 import secrets
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from cryptography.fernet import Fernet
 
+from chains.base import NetworkSpec
 from watcher.config import ConfigError
 
 TOKEN_BYTES = 32
@@ -23,9 +25,6 @@ _GENERAL = """\
 [server]
 host = "127.0.0.1"                       # the address to listen on
 port = 8080
-public_url = "http://127.0.0.1:8080"     # how payers reach this server; used in checkout_url
-trusted_proxies = []                     # addresses or networks whose X-Forwarded-For is believed
-cors_origins = []                        # web pages that may use pk_ keys in browsers
 
 [database]
 url = "sqlite:///watcher.db"             # or "postgresql://user@host/name"
@@ -41,18 +40,10 @@ key_file = {key_file}                    # seals signing secrets; keep a copy be
 [invoices]
 valid_for = "1h"                         # s, m, h or d
 tolerance_percent = "0"                  # how much less, or more, still counts as the exact price
-late_policy = "manual"                   # or "accept": money after the deadline counts
-payer_may_cancel = true
 minimum = {{}}                             # {{ USDT = "0.5" }}: less is recorded, not counted
 
 [rates]
-sources = []                             # none are available in this version: only fixed rates
 fixed = {{}}                               # {{ "USDC/USD" = "1" }}: one USDC is worth 1 USD
-max_age_seconds = 300                    # an older rate is not used; fixed ones do not age
-
-[limits]
-per_key_per_minute = 300                 # requests with one API key
-per_ip_per_minute = 60                   # requests without a key, from one address
 """
 
 _NETWORK = """\
@@ -60,7 +51,7 @@ _NETWORK = """\
 [networks.{name}]
 enabled = false                          # needs endpoints
 # endpoints = [                          # the first is asked first, the others when it fails
-#   {{ name = "own", url = "{url}", requests_per_second = 50 }},
+#   {{ name = "own", url = "http://127.0.0.1:8545", requests_per_second = 50 }},
 #   {{ name = "paid", url = "https://one.example.org/", daily_requests = 100000 }},
 #   {{ name = "keyed", url = "https://example.org/", headers = {{ Authorization = "Bearer x" }} }},
 # ]
@@ -68,56 +59,29 @@ enabled = false                          # needs endpoints
 # genesis_hash = "any"                   # only for private chains: the first answer is kept
 # confirmations = {depth:<21}  # a number of blocks, or "finalized"
 # assets = {assets}
-# tokens = [{{ symbol = "{token}", address = "{address}", decimals = 6 }}]
-# poll_seconds = {poll:<22}  # how often to ask for a new block
-traces = "auto"                          # or "off"; the coin moved by contracts is not seen yet
+# tokens = [{{ symbol = "MINE", address = "…", decimals = 6 }}]  # contracts beside these assets
+# poll_seconds = 3                       # how often to ask for a new block; else four times each
 start_block = "head"                     # where the first start begins, or a block's number
 agreement = "auto"                       # endpoints that must give the same block hash; auto: 2
                                          # where two are configured, else 1
 # reorg_limit = {reorg_limit:<23}  # blocks kept and undoable; a deeper reorg halts the network
 """
 
-_NETWORKS = (
-    {
-        "name": "ethereum",
-        "url": "http://127.0.0.1:8545",
-        "chain_id": 1,
-        "depth": "12",
-        "assets": '["ETH", "USDT", "USDC", "DAI"]',
-        "token": "PYUSD",
-        "address": "0x6c3ea9036406852006290770bedfcaba0e23a0e8",
-        "poll": 3,
-        "reorg_limit": 128,
-    },
-    {
-        "name": "polygon",
-        "url": "http://127.0.0.1:8545",
-        "chain_id": 137,
-        "depth": "32",
-        "assets": '["POL", "USDT", "USDC"]',
-        "token": "MINE",
-        "address": "0x…",
-        "poll": 2,
-        "reorg_limit": 512,
-    },
-    {
-        "name": "tron",
-        "url": "http://127.0.0.1:8090",
-        "chain_id": 728126428,
-        "depth": '"finalized"',
-        "assets": '["TRX", "USDT"]',
-        "token": "MINE",
-        "address": "T…",
-        "poll": 3,
-        "reorg_limit": 64,
-    },
-)
 
-
-def default_toml(admin_token: str, key_file: Path) -> str:
-    """The whole configuration with comments and defaults, every network off."""
+def default_toml(admin_token: str, key_file: Path, networks: Iterable[NetworkSpec]) -> str:
+    """The whole configuration with comments and defaults; of `networks` each is off."""
     general = _GENERAL.format(token=_quoted(admin_token), key_file=_quoted(str(key_file)))
-    return general + "".join(_NETWORK.format(**network) for network in _NETWORKS)
+    return general + "".join(_network(spec) for spec in networks)
+
+
+def _network(spec: NetworkSpec) -> str:
+    return _NETWORK.format(
+        name=spec.name,
+        chain_id=spec.chain_id,
+        depth=json.dumps(spec.confirmations),
+        assets=json.dumps([asset.symbol for asset in spec.assets]),
+        reorg_limit=spec.reorg_limit,
+    )
 
 
 def _quoted(text: str) -> str:
@@ -125,7 +89,7 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def write_initial(path: Path) -> None:
+def write_initial(path: Path, networks: Iterable[NetworkSpec]) -> None:
     """Write a configuration with a fresh admin token, and beside it a fresh key file.
 
     Both are complete or absent, for their owner's eyes only, and nothing is overwritten.
@@ -134,7 +98,7 @@ def write_initial(path: Path) -> None:
         ConfigError: one of them exists, or cannot be written.
     """
     key_file = path.absolute().with_suffix(".key")
-    config = default_toml(secrets.token_urlsafe(TOKEN_BYTES), key_file)
+    config = default_toml(secrets.token_urlsafe(TOKEN_BYTES), key_file, networks)
     if path.exists():  # before a key file is made in vain; `_create` would refuse it too
         raise ConfigError(f"{path} exists already and is not overwritten")
     _create(key_file, Fernet.generate_key().decode() + "\n")

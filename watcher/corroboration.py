@@ -14,8 +14,8 @@ from watcher.domain.money import Network
 
 ASKED_AT_ONCE = 8
 
-Given = Mapping[Hash, frozenset[str]]
-"""Block hash -> names of the endpoints that repeat it."""
+Given = Mapping[BlockRef, frozenset[str]]
+"""Block -> names of the endpoints that repeat it; maybe none."""
 
 
 async def ask_again(
@@ -23,7 +23,7 @@ async def ask_again(
 ) -> Given:
     """Ask the endpoints for every block with deposits that are deep enough to be confirmed.
 
-    Oldest first; a block that no endpoint repeats is left out. Nothing is stored here.
+    Oldest first. Nothing is stored here.
     """
     async with storage.read(engine) as conn:
         deep: dict[int, list[Deposit]] = {}
@@ -33,13 +33,13 @@ async def ask_again(
         refs = [await storage.blocks.at(conn, network, number) for number in sorted(deep)]
     # A deposit below the blocks that we keep is final; its block is known by what it stored.
     held = [ref or _ref_of(deep[number][0]) for number, ref in zip(sorted(deep), refs, strict=True)]
-    given: dict[Hash, frozenset[str]] = {}
+    given: dict[BlockRef, frozenset[str]] = {}
     for start in range(0, len(held), ASKED_AT_ONCE):
         few = held[start : start + ASKED_AT_ONCE]
         names = await asyncio.gather(
             *(client.corroborate(ref, transfers_of(deep[ref.number])) for ref in few)
         )
-        given |= {ref.hash: who for ref, who in zip(few, names, strict=True) if who}
+        given |= dict(zip(few, names, strict=True))
     return given
 
 

@@ -56,7 +56,6 @@ def build_policy(settings: Settings) -> Policy:
     }
     return Policy(
         networks=networks,
-        public_url=settings.server.public_url.rstrip("/"),
         livemode=live == {True},
         valid_for=settings.invoices.valid_for,
         tolerance_percent=settings.invoices.tolerance_percent,
@@ -105,9 +104,10 @@ async def open_database(settings: Settings, policy: Policy) -> AsyncIterator[Eng
                 f"database: the schema is {state}; run `deposit-watcher migrate` "
                 "or set database.migrate = true"
             )
-        async with storage.write(engine) as conn:
+        if policy.networks:  # without any, there is no telling yet what it will be
             mode: Literal["live", "test"] = "live" if policy.livemode else "test"
-            await storage.instance.claim(conn, mode, clock.now())
+            async with storage.write(engine) as conn:
+                await storage.instance.claim(conn, mode, clock.now())
         yield engine
     finally:
         await storage.close(engine)

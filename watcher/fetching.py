@@ -26,15 +26,17 @@ class FetchAhead:
     async def take(self, number: int, upto: int) -> Block | None:
         """The block at `number`, while those up to `upto` are fetched; None when there is none.
 
-        A failed fetch raises here, when its turn has come, and is forgotten.
+        A failed fetch raises here, when its turn has come. With it all others are forgotten: they
+        may have met the same outage, which must not be told again for each of them.
         """
         self._begin(number, max(number, upto))
         try:
-            return await asyncio.shield(self._tasks[number])
-        finally:
-            task = self._tasks.pop(number)
-            if not task.done():  # we were cancelled
-                task.cancel()
+            block = await asyncio.shield(self._tasks[number])
+        except BaseException:  # also when we are cancelled: nothing is left on its way
+            await self.clear()
+            raise
+        del self._tasks[number]
+        return block
 
     def ready(self, number: int, most: int) -> list[Block]:
         """Blocks from `number` on that are here already, in order; takes them."""
@@ -53,8 +55,8 @@ class FetchAhead:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _begin(self, number: int, upto: int) -> None:
-        for stale in [each for each in self._tasks if each < number]:
-            self._tasks.pop(stale).cancel()
+        for each in [each for each in self._tasks if each < number or self._is_absent(each)]:
+            self._tasks.pop(each).cancel()
         under_way = sum(not task.done() for task in self._tasks.values())
         waiting = sum(block.size for each in self._tasks if (block := self._arrived(each)))
         for each in range(number, min(upto, number + AHEAD_BLOCKS - 1) + 1):
@@ -64,6 +66,11 @@ class FetchAhead:
                 break
             self._tasks[each] = asyncio.ensure_future(self._fetch(each))
             under_way += 1
+
+    def _is_absent(self, number: int) -> bool:
+        """Whether there was no such block when it was asked for; there may be one now."""
+        task = self._tasks[number]
+        return task.done() and not task.cancelled() and not task.exception() and not task.result()
 
     def _arrived(self, number: int) -> Block | None:
         task = self._tasks.get(number)

@@ -9,7 +9,7 @@ from contextlib import suppress
 import structlog
 
 import storage
-from chains.base import ChainClient, ChainError
+from chains.base import ChainClient, ChainError, ChainUnavailable
 from storage import Conn, Engine
 from storage.leases import Lease, LeaseLost
 from watcher import clock, ledger
@@ -17,12 +17,12 @@ from watcher.corroboration import ask_again
 from watcher.domain.blocks import Block, BlockRef, Connect, Disconnect, Hash, plan_step
 from watcher.domain.money import Network
 from watcher.fetching import FetchAhead
+from watcher.finality import Finality
 from watcher.health import Health
 from watcher.policy import Policy
 
 LEASE_SECONDS = 30
 HEARTBEAT_SECONDS = 5
-FINALITY_SECONDS = 20
 CHUNK_SECONDS, CHUNK_BLOCKS = 0.1, 64
 LONGEST_PAUSE = 60
 
@@ -50,8 +50,7 @@ class Follower:
         self._lease: Lease | None = None
         self._tip: BlockRef | None = None
         self._head: BlockRef | None = None
-        self._finality: int | None = None
-        self._finality_due = 0.0
+        self._finality = Finality(network)
         self._chunk = 1
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -75,7 +74,7 @@ class Follower:
         lease = self._lease or await self._take_over()
         if lease is None:
             return False
-        await self._refresh_finality()
+        await self._finality.ask(self._client)
         moved = await self._step(lease)
         await self._corroborate(lease)
         return moved
@@ -110,6 +109,8 @@ class Follower:
                 self._lease = None  # the next turn finds out that it must begin anew
             except storage.StorageUnavailable as error:
                 log.debug("no heartbeat", network=self._network, error=str(error))
+            except Exception:  # a bug of ours in the report must not end the daemon
+                log.exception("a heartbeat failed", network=self._network)
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def _step(self, lease: Lease) -> bool:
@@ -117,6 +118,10 @@ class Follower:
         tip = await self._our_tip(lease)
         upto = self._head.number if self._head else tip.number
         following = await self._ahead.take(tip.number + 1, upto)
+        if following is not None and following.ref.parent_hash != tip.hash:
+            # It may have been fetched before a reorg that our tip has followed already.
+            await self._ahead.clear()
+            following = await self._client.block(tip.number + 1)
         if following is None:
             self._head = await self._client.head()
             self.health.head = self._head.number
@@ -165,8 +170,7 @@ class Follower:
             await self._check_genesis(lease)
             async with storage.read(self._engine) as conn:
                 cursor = await storage.cursors.get(conn, self._network)
-            if cursor and cursor.finalized is not None:
-                self._finality = max(self._finality or 0, cursor.finalized)
+            self._finality.remember(cursor.finalized if cursor else None)
             self._tip = cursor.tip if cursor else None
             if self._tip is None:
                 self._tip = await self._first_block(lease)
@@ -183,7 +187,7 @@ class Follower:
             number = max(0, head.number - self._rules.reorg_limit)
         block = await self._client.block(number)
         if block is None:
-            raise Halted(f"start_block is {number}, which is above the newest block")
+            raise ChainUnavailable(f"no block {number} yet, where this network shall start")
         await self._connect(lease, [block])
         return block.ref
 
@@ -199,7 +203,7 @@ class Follower:
     async def _connect(self, lease: Lease, blocks: list[Block]) -> None:
         async def work(conn: Conn) -> None:
             await ledger.connect_blocks(
-                conn, self._policy, lease, blocks, self._finality, clock.now()
+                conn, self._policy, lease, blocks, self._finality.number, clock.now()
             )
 
         started = time.monotonic()
@@ -213,7 +217,7 @@ class Follower:
     async def _disconnect(self, lease: Lease) -> None:
         async def work(conn: Conn) -> BlockRef:
             return await ledger.disconnect_block(
-                conn, self._policy, lease, self._finality, clock.now()
+                conn, self._policy, lease, self._finality.number, clock.now()
             )
 
         await self._ahead.clear()
@@ -224,48 +228,33 @@ class Follower:
                 f"{error}; nothing was changed. Check that the endpoints follow the true chain, "
                 "then restart to try again; if they do, restore a backup from before that block"
             ) from error
-        self._head = None
         self.health.disconnected(self._network, self._tip)
+        self._head = await self._client.head()
 
     async def _corroborate(self, lease: Lease) -> None:
         """Ask again for the blocks of deposits that are deep enough, and confirm what may be."""
-        if self.health.frozen:
-            return
         tip = await self._our_tip(lease)
-        given = await ask_again(self._engine, self._client, self._network, tip, self._finality)
-        if not given:
+        before = self._finality.number
+        await self._finality.judge(tip, self._hash_at)
+        self.health.freeze(self._network, self._finality.frozen)
+        self.health.finalized = self._finality.number
+        if self._finality.frozen:
+            return
+        final, agreement = self._finality.number, self._rules.agreement
+        asked = await ask_again(self._engine, self._client, self._network, tip, final)
+        self.health.short = [
+            f"block {ref.number} waits for agreement: {len(who)} of {agreement} endpoints repeat it"
+            for ref, who in asked.items()
+            if len(who) < agreement
+        ]
+        given = {ref.hash: who for ref, who in asked.items() if len(who) >= agreement}
+        if not given and final == before:
             return
 
         async def work(conn: Conn) -> None:
-            await ledger.corroborate_deposits(
-                conn, self._policy, lease, given, self._finality, clock.now()
-            )
+            await ledger.corroborate_deposits(conn, self._policy, lease, given, final, clock.now())
 
         await storage.repeat(self._engine, work)
-
-    async def _refresh_finality(self) -> None:
-        """Ask for finality and every endpoint's head, at most every 20 seconds.
-
-        Finality only ever rises. Where it was known and is no longer, or steps back, something is
-        wrong with the chain or the endpoints: nothing is confirmed until it has caught up.
-        """
-        if time.monotonic() < self._finality_due:
-            return
-        self._finality_due = time.monotonic() + FINALITY_SECONDS
-        await self._client.survey()
-        final, reason = None, "no endpoint says which block is final"
-        try:
-            final = await self._client.finalized()
-        except ChainError as error:
-            reason = str(error)
-        kept = self._finality
-        if final is not None and kept is not None and final < kept:
-            reason = f"finality went back from block {kept} to {final}"
-        frozen = kept is not None and (final is None or final < kept)
-        self.health.freeze(self._network, reason if frozen else None)
-        if final is not None and not frozen:
-            self._finality = final
-        self.health.finalized = self._finality
 
     async def _hash_at(self, number: int) -> Hash | None:
         async with storage.read(self._engine) as conn:

@@ -30,6 +30,8 @@ class Health:
         self.head: int | None = None
         self.finalized: int | None = None
         self.frozen: str | None = None
+        self.short: Sequence[str] = ()
+        """What waits for endpoints to agree, a sentence for each block."""
         self.standing_by = False
         self.endpoints: Sequence[EndpointReport] = ()
         self._halted: str | None = None
@@ -43,6 +45,7 @@ class Health:
     def connected(self, tip: BlockRef, blocks: int) -> None:
         """Our chain grew by `blocks`, up to `tip`."""
         self.tip, self._depth = tip, 0
+        self.head = max(self.head or 0, tip.number)
         self._progress_at = clock.now()
         self._connected.append((time.monotonic(), blocks))
 
@@ -50,7 +53,7 @@ class Health:
         """One block of ours left the chain; several in a row are one reorg."""
         self.tip = tip
         self._depth += 1
-        if self._depth > 1:
+        if self._depth > 1 and self._reorgs:
             self._reorgs.pop()
         else:
             log.warning("the chain was reorganised", network=network, below=tip.number + 1)
@@ -96,6 +99,7 @@ class Health:
             "head": self.head,
             "finalized": self.finalized,
             "frozen": self.frozen,
+            "short": list(self.short),
             "blocks_per_second": round(pace, 3),
             "catch_up_eta_seconds": round(behind / pace) if behind > 1 and pace else None,
             "last_error": self._halted or self._last_error,

@@ -13,6 +13,7 @@ from watcher.clock import new_id
 from watcher.domain.deposits import Deposit, DepositStatus, Depth
 from watcher.domain.invoices import Invoice, InvoiceStatus, Quote
 from watcher.domain.money import MAX_UNITS, Asset, Family, Method, Price, due_units
+from watcher.durations import show_duration
 from watcher.policy import Policy
 from watcher.rates import find_rate
 from watcher.refused import BadField, MoneySeen, NoRate, NotFound, NotOpen
@@ -72,7 +73,7 @@ async def open_invoice(
         expires_at=now + valid_for,
         tolerance_percent=wanted.tolerance_percent or policy.tolerance_percent,
         external_id=wanted.external_id,
-        details=wanted.details,
+        details={**wanted.details, "valid_for": show_duration(valid_for)},
     )
     if wanted.autoselect and len(quotes) == 1:
         invoice = replace(invoice, selected=quotes[0].method)
@@ -104,7 +105,7 @@ async def select_method(
     """
     seen = await find_invoice(conn, merchant_id, invoice_id)
     quote = seen.quote(method)
-    if quote is None or quote.network not in policy.networks:
+    if quote is None or policy.listed(method) is None:  # what is not watched must not be paid
         raise BadField(f"{method} is not offered by this invoice", field="method")
     spec = policy.networks[quote.network].spec
     # Wallet before invoice, everywhere: so two selections cannot wait for each other.
@@ -195,7 +196,7 @@ async def _offered_assets(
 
 
 def _named_asset(policy: Policy, families: set[Family], name: str, place: int) -> Asset:
-    asset = policy.asset(Method(name.lower()))
+    asset = policy.listed(Method(name.lower()))
     if asset is None:
         known = ", ".join(m for network in policy.networks.values() for m in network.assets)
         raise BadField(

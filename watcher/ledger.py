@@ -14,7 +14,7 @@ from storage import Conn
 from storage.deposits import Change
 from storage.leases import Lease
 from watcher.domain.blocks import Block, BlockRef, Hash
-from watcher.domain.deposits import Deposit, find_deposits, orphan, restate
+from watcher.domain.deposits import Deposit, find_deposits, is_deep, orphan, restate
 from watcher.domain.events import Event, deposit_events, invoice_events
 from watcher.domain.invoices import Invoice, InvoiceStatus, chain_time, evaluate
 from watcher.domain.money import Network
@@ -44,26 +44,39 @@ async def connect_blocks(
 
     Each is applied in full before the next: a batch stores and tells what single steps would. The
     merchants' counters are taken last and once, so that two transactions cannot cross their locks.
+    What a batch can ask once is asked before its first block: an address is committed before anyone
+    can pay to it, and deposits wait for this network's follower alone.
 
     Raises:
         LeaseLost: another process follows this network now.
     """
+    await storage.leases.require(conn, lease)
     network = policy.networks[lease.network]
+    refs = [block.ref for block in blocks]
+    # One more than may be undone: the block below the deepest one becomes the tip.
+    former = await storage.blocks.push(conn, lease.network, refs, keep=network.reorg_limit + 1)
+    recipients = {transfer.to for block in blocks for transfer in block.transfers}
+    watched = await storage.addresses.watched(conn, lease.network, network.spec.family, recipients)
+    below = former or refs[0]
+    times = [ref.timestamp for ref in (below, *refs)]
+    # A tip that nothing waits for, and that crosses no deadline, has no consequences.
+    awaited = bool(
+        await storage.deposits.pending(conn, lease.network)
+        or await storage.invoices.any_due(conn, min(times), max(times))
+    )
     events: list[Told] = []
     for block in blocks:
-        # One more than may be undone: the block below the deepest one becomes the tip.
-        below = await storage.blocks.push(
-            conn, lease.network, block.ref, keep=network.reorg_limit + 1
-        )
         await storage.cursors.move(conn, lease, block.ref, _reached(finality, block.ref))
-        recipients = {transfer.to for transfer in block.transfers}
-        watched = await storage.addresses.watched(
-            conn, lease.network, network.spec.family, recipients
-        )
         found = find_deposits(lease.network, block, watched, network.rules, now)
         changes = await storage.deposits.add(conn, found, now)  # a block that returns revives rows
-        move = (below or block.ref, block.ref)
-        events += await _apply_tip(conn, policy, lease.network, move, finality, changes, now)
+        awaited = awaited or bool(changes)
+        if awaited:
+            move = (below, block.ref)
+            events += await _apply_tip(conn, policy, lease.network, move, finality, changes, now)
+        below = block.ref
+    if former is None:  # no move from a tip below tells which deadlines these blocks passed
+        past = await storage.invoices.past(conn, below.timestamp)
+        events += await _settle_invoices(conn, policy, set(past), None, [], now)
     await storage.events.append(conn, events, now)
 
 
@@ -76,9 +89,11 @@ async def disconnect_block(
         ReorgTooDeep: the tip is final, or nothing that we keep lies below it.
         LeaseLost: another process follows this network now.
     """
+    await storage.leases.require(conn, lease)
     cursor = await storage.cursors.get(conn, lease.network)
     popped, tip = await storage.blocks.pop(conn, lease.network)
-    if cursor and cursor.finalized is not None and popped.number <= cursor.finalized:
+    final = max(finality or 0, cursor.finalized or 0 if cursor else 0)
+    if popped.number <= final:
         raise ReorgTooDeep(
             f"{lease.network}: block {popped.number} was final and is no longer in the chain"
         )
@@ -92,7 +107,6 @@ async def disconnect_block(
     held = await storage.deposits.in_block(conn, lease.network, popped.hash)
     lost = orphan(held)
     await storage.deposits.save(conn, lost)
-    await storage.corroborations.forget(conn, lease.network, popped.hash)
     changes: list[Change] = list(zip(held, lost, strict=True))
     events = await _apply_tip(conn, policy, lease.network, (popped, tip), finality, changes, now)
     await storage.events.append(conn, events, now)
@@ -109,7 +123,9 @@ async def corroborate_deposits(
 ) -> None:
     """Store which endpoints gave these block hashes again, and confirm what that allows.
 
-    Block by block, in the order given, so that several at once tell what each alone would.
+    Counts who was asked now, for deposits that are deep enough now: a shallow rule of one invoice
+    must not vouch for the deeper rule of another in the same block. Block by block, in the order
+    given, so that several at once tell what each alone would.
 
     Raises:
         LeaseLost: another process follows this network now.
@@ -122,9 +138,10 @@ async def corroborate_deposits(
     events: list[Told] = []
     for block_hash, endpoints in given.items():
         await storage.corroborations.add(conn, lease.network, block_hash, endpoints, now)
-        if len(await storage.corroborations.endpoints(conn, lease.network, block_hash)) >= needed:
+        if len(set(endpoints)) >= needed:
             held = await storage.deposits.in_block(conn, lease.network, block_hash)
-            await storage.deposits.save(conn, [replace(each, corroborated=True) for each in held])
+            deep = [each for each in held if is_deep(each, tip, finality)]
+            await storage.deposits.save(conn, [replace(each, corroborated=True) for each in deep])
             move = (tip, tip)
             events += await _apply_tip(conn, policy, lease.network, move, finality, [], now)
     await storage.events.append(conn, events, now)

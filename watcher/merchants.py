@@ -13,11 +13,7 @@ from watcher.clock import new_id
 from watcher.keys import SecretBox, digest, hint, new_key, new_signing_secret
 from watcher.refused import BadField, NotFound
 
-SCOPES = (
-    "invoices:read",
-    "invoices:write",
-    "deposits:read",
-)
+SCOPES = ("invoices:read", "invoices:write", "deposits:read")
 LONGEST_NAME = 255
 
 
@@ -44,6 +40,14 @@ async def add_merchant(conn: Conn, name: str, now: int) -> Merchant:
     return merchant
 
 
+async def find_merchant(conn: Conn, merchant_id: str) -> Merchant:
+    """The merchant with this id; raises NotFound."""
+    merchant = await storage.merchants.get(conn, merchant_id)
+    if merchant is None:
+        raise NotFound("there is no such merchant", field="merchant")
+    return merchant
+
+
 async def add_key(
     conn: Conn,
     box: SecretBox,
@@ -58,8 +62,7 @@ async def add_key(
         NotFound: no such merchant.
         BadField: an unknown scope, or scopes for a public key, whose rights are fixed.
     """
-    if await storage.merchants.get(conn, merchant_id) is None:
-        raise NotFound("there is no such merchant", field="merchant")
+    await find_merchant(conn, merchant_id)
     if unknown := set(scopes or ()) - set(SCOPES):
         raise BadField(
             f"unknown {', '.join(sorted(unknown))}; there are {', '.join(SCOPES)}", field="scope"

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shlex
 import sqlite3
+import tempfile
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,27 +64,32 @@ async def backup(database_url: str, target: Path) -> None:
 
     Raises:
         AlreadyThere: the target exists; nothing is overwritten.
-        Refused: the database is PostgreSQL; the message says what to run.
+        Refused: the database is PostgreSQL, and the message says what to run; or one of the files
+            cannot be used.
     """
     url = make_url(database_url)
     if url.get_backend_name() != "sqlite":
-        where = url.set(password=None).render_as_string(hide_password=False)
-        raise Refused(f"use: pg_dump --format=custom --file={target} '{where}'")
+        where = url._replace(password=None).render_as_string()  # `set` would keep the password
+        command = ["pg_dump", "--format=custom", f"--file={target}", where]
+        raise Refused(f"PostgreSQL makes its own copies; use: {shlex.join(command)}")
     await asyncio.to_thread(_copy, str(url.database), target)
 
 
 def _copy(source: str, target: Path) -> None:
-    if target.exists():
-        raise AlreadyThere(f"{target} exists; a backup never overwrites")
     if not Path(source).exists():
         raise Refused(f"there is no database at {source}")
-    part = target.with_name(target.name + ".part")
-    part.unlink(missing_ok=True)
-    origin, copy = sqlite3.connect(source), sqlite3.connect(part)
     try:
-        origin.backup(copy, pages=PAGES_AT_ONCE)
-    finally:
-        copy.close()
-        origin.close()
-    part.chmod(0o600)
-    part.rename(target)
+        handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")  # mode 0600
+        os.close(handle)
+        try:
+            with closing(sqlite3.connect(source)) as origin, closing(sqlite3.connect(part)) as copy:
+                origin.backup(copy, pages=PAGES_AT_ONCE)
+            os.link(part, target)  # unlike a rename, it fails where a file exists
+        finally:
+            os.unlink(part)
+    except FileExistsError as error:
+        raise AlreadyThere(f"{target} exists; a backup never overwrites") from error
+    except OSError as error:
+        raise Refused(f"{target} cannot be written: {error.strerror}") from error
+    except sqlite3.Error as error:
+        raise Refused(f"{source} cannot be copied: {error}") from error

@@ -40,7 +40,6 @@ class Policy:
     """What the ledger, the APIs and the pages must know of the configuration."""
 
     networks: Mapping[Network, NetworkPolicy]
-    public_url: str
     livemode: bool
     valid_for: int
     """Seconds that an invoice stays open unless it says otherwise."""
@@ -52,7 +51,16 @@ class Policy:
     def families(self) -> dict[Network, Family]:
         return {name: network.spec.family for name, network in self.networks.items()}
 
-    def asset(self, method: Method) -> Asset | None:
-        """The listed asset that `method` names."""
-        network = self.networks.get(Network(method.partition(":")[0]))
+    def listed(self, method: Method) -> Asset | None:
+        """The asset that `method` names, if it is watched: what may be offered and paid."""
+        network = self._network(method)
         return network.assets.get(method) if network else None
+
+    def asset(self, method: Method) -> Asset | None:
+        """The same, also where it was taken off the list: old deposits keep their decimals."""
+        network = self._network(method)
+        own = network.spec.assets if network else ()
+        return self.listed(method) or next((a for a in own if a.method == method), None)
+
+    def _network(self, method: Method) -> NetworkPolicy | None:
+        return self.networks.get(Network(method.partition(":")[0]))

@@ -11,6 +11,11 @@ class Refused(Exception):
         self.field = field
         """The input that is to blame, as a path: `price.amount`, `methods.0`."""
 
+    @property
+    def sentence(self) -> str:
+        """The message with the field that it is about."""
+        return f"{self.field}: {self}" if self.field else str(self)
+
 
 class BadField(Refused):
     """A field is wrong."""

@@ -77,7 +77,7 @@ def render_invoice(
             {"status": status.value, "at": rfc3339(at), "reason": reason}
             for status, at, reason in view.timeline
         ],
-        "checkout_url": f"{policy.public_url}/pay/{invoice.id}",
+        "checkout_url": None,
         "delayed": is_delayed(policy, invoice, tips, now),
         "expires_at": rfc3339(invoice.expires_at),
         "created_at": rfc3339(invoice.created_at),
@@ -89,7 +89,7 @@ def render_invoice(
 def render_quote(policy: Policy, invoice: Invoice, quote: Quote) -> Json:
     """A row for an offered method; `address` is null until its family has one."""
     network = policy.networks.get(quote.network)
-    asset = policy.asset(quote.method)
+    asset = policy.listed(quote.method)  # what is no longer watched must not be paid any more
     address = invoice.addresses.get(network.spec.family) if network else None
     uri = None
     if network and asset and address:
@@ -126,7 +126,7 @@ def render_deposit(
         "network": network,
         "method": deposit.method,
         "asset": symbol,
-        "amount": amount_of(deposit.units, decimals),
+        "amount": None if decimals is None else amount_of(deposit.units, decimals),
         "amount_units": str(deposit.units),
         "status": deposit.status.value,
         "counts": not orphaned and reason is None,
@@ -180,10 +180,10 @@ def _places(invoice: Invoice) -> int:
     return max(2, decimals_of(invoice.price.amount), *coins)
 
 
-def _unit(policy: Policy, invoice: Invoice, method: Method) -> tuple[str, int]:
-    """Symbol and decimals, also of an asset that is no longer listed."""
+def _unit(policy: Policy, invoice: Invoice, method: Method) -> tuple[str, int | None]:
+    """Symbol and decimals; None where the configuration no longer says how many there are."""
     known = policy.asset(method) or invoice.quote(method)
-    return (known.symbol, known.decimals) if known else (method.partition(":")[2].upper(), 0)
+    return (known.symbol, known.decimals) if known else (method.partition(":")[2].upper(), None)
 
 
 def _explorer_url(policy: Policy, deposit: Deposit) -> str | None:

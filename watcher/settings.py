@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -26,13 +26,10 @@ class Section(BaseModel):
 
 
 class Server(Section):
-    """Where the API listens, and how the world sees it."""
+    """Where the API listens."""
 
     host: shapes.Text = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    public_url: shapes.PublicUrl = "http://127.0.0.1:8080"
-    trusted_proxies: list[shapes.IpNetwork] = []
-    cors_origins: list[shapes.Origin] = []
 
 
 class Database(Section):
@@ -120,7 +117,6 @@ class NetworkSettings(Section):
     assets: list[shapes.Text] | None = None
     tokens: list[Token] = []
     poll_seconds: shapes.AtLeastOne | None = None
-    traces: shapes.Traces = "auto"
     start_block: shapes.StartBlock = "head"
     agreement: shapes.Agreement = "auto"
     reorg_limit: Annotated[int, Field(ge=2)] | None = None
@@ -168,31 +164,13 @@ class Invoices(Section):
 
     valid_for: shapes.Duration = 3600
     tolerance_percent: shapes.Percent = "0"
-    late_policy: Literal["manual", "accept"] = "manual"
-    payer_may_cancel: bool = True
     minimum: dict[shapes.Text, shapes.Amount] = {}
 
 
 class Rates(Section):
     """What an asset is worth."""
 
-    sources: list[str] = []
     fixed: dict[shapes.Pair, shapes.Amount] = {}
-    max_age_seconds: shapes.AtLeastOne = 300
-
-    @field_validator("sources")
-    @classmethod
-    def _refuse_sources(cls, value: list[str]) -> list[str]:
-        if value:
-            raise ValueError("price sources are not available in this version; use rates.fixed")
-        return value
-
-
-class Limits(Section):
-    """How many requests a minute are served."""
-
-    per_key_per_minute: shapes.AtLeastOne = 300
-    per_ip_per_minute: shapes.AtLeastOne = 60
 
 
 class Settings(BaseSettings):
@@ -214,7 +192,6 @@ class Settings(BaseSettings):
     networks: dict[shapes.NetworkName, NetworkSettings] = {}
     invoices: Invoices = Invoices()
     rates: Rates = Rates()
-    limits: Limits = Limits()
 
     @classmethod
     def settings_customise_sources(

@@ -5,7 +5,6 @@ No sentence repeats the value: it may be a secret.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,23 +13,22 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 
-from watcher.domain.money import parse_amount, units_of
+from watcher.domain.money import parse_amount, parse_percent
 from watcher.durations import parse_duration
-
-_PERCENT = 10**18  # `units_of(text, 18)` of one percent
 
 
 def _duration(value: object) -> int:
     return parse_duration(value if isinstance(value, str) else "")
 
 
-def _number_or(word: str, least: int) -> Callable[[object], object]:
+def _number_or(word: str, least: int, most: int | None = None) -> Callable[[object], object]:
     """One check for `int | word`, since a union would complain once per member."""
+    limits = f"at least {least}" + (f" and at most {most}" if most else "")
 
     def check(value: object) -> object:
-        if value == word or (type(value) is int and value >= least):
+        if value == word or (type(value) is int and least <= value <= (most or value)):
             return value
-        raise ValueError(f'must be "{word}" or a whole number, at least {least}')
+        raise ValueError(f'must be "{word}" or a whole number, {limits}')
 
     return check
 
@@ -40,22 +38,6 @@ def _hash_or_any(value: str) -> str:
     if text != "any" and not re.fullmatch(r"[0-9a-f]{64}", text):
         raise ValueError('must be "any" or the 64 hex digits of a block hash')
     return text
-
-
-def _traces(value: object) -> object:
-    if value == "required":
-        raise ValueError('traces are not available in this version; use "auto" or "off"')
-    return value
-
-
-def _tolerance(value: str) -> str:
-    try:
-        fits = units_of(value, 18) < 100 * _PERCENT
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ValueError('must be decimal text from "0" to below "100"')
-    return value
 
 
 def _pair(value: str) -> str:
@@ -77,25 +59,6 @@ def _http_url(value: str) -> str:
     return value
 
 
-def _public_url(value: str) -> str:
-    if "?" in _http_url(value) or "#" in value:
-        raise ValueError("must end before any ? or #")
-    return value.rstrip("/")
-
-
-def _origin(value: str) -> str:
-    if urlsplit(_http_url(value)).path:
-        raise ValueError('must be an origin without a path, such as "https://shop.example.org"')
-    return value
-
-
-def _ip_network(value: str) -> str:
-    try:
-        return str(ipaddress.ip_network(value, strict=False))
-    except ValueError:
-        raise ValueError('must be an address or a network such as "10.0.0.0/8"') from None
-
-
 def _database_url(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith(("sqlite:///", "postgresql://")):
         raise ValueError("must start with sqlite:/// or postgresql://")
@@ -113,25 +76,23 @@ def _header(value: SecretStr) -> SecretStr:
     return value
 
 
+MOST_CONFIRMATIONS = 100_000  # two weeks of Ethereum: more is a slip of the finger
+
 Text = Annotated[str, StringConstraints(min_length=1)]
 Amount = Annotated[str, AfterValidator(lambda text: parse_amount(text, what="the amount"))]
 AtLeastOne = Annotated[int, Field(ge=1)]
 Confirmations: TypeAlias = Annotated[
-    int | Literal["finalized"], BeforeValidator(_number_or("finalized", 1))
+    int | Literal["finalized"], BeforeValidator(_number_or("finalized", 1, MOST_CONFIRMATIONS))
 ]
 Agreement: TypeAlias = Annotated[int | Literal["auto"], BeforeValidator(_number_or("auto", 1))]
 StartBlock: TypeAlias = Annotated[int | Literal["head"], BeforeValidator(_number_or("head", 0))]
-Traces: TypeAlias = Annotated[Literal["auto", "off"], BeforeValidator(_traces)]
 NetworkName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*$")]
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,40}$")]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")]
 Duration = Annotated[int, BeforeValidator(_duration)]
 BlockHash = Annotated[str, AfterValidator(_hash_or_any)]
-Percent = Annotated[str, AfterValidator(_tolerance)]
+Percent = Annotated[str, AfterValidator(parse_percent)]
 Pair = Annotated[str, AfterValidator(_pair)]
-PublicUrl = Annotated[str, AfterValidator(_public_url)]
-Origin = Annotated[str, AfterValidator(_origin)]
-IpNetwork = Annotated[str, AfterValidator(_ip_network)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 EndpointUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
 HeaderValue = Annotated[SecretStr, AfterValidator(_header)]

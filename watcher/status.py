@@ -98,7 +98,7 @@ def _network_row(
         last_error = last_error or "no process follows it"
     return {
         "network": name,
-        "state": _state(network, report, silent, now),
+        "state": _state(network, tip, report, silent, now),
         "tip": {
             "number": tip.number if tip else None,
             "hash": network.spec.show_hash(tip.hash) if tip else None,
@@ -114,19 +114,26 @@ def _network_row(
         "blocks_per_second": report.get("blocks_per_second", 0),
         "catch_up_eta_seconds": report.get("catch_up_eta_seconds"),
         "last_error": last_error,
-        "warnings": network_warnings(network),
+        "warnings": [*network_warnings(network), *report.get("short", [])],
         "leader": None if silent else report.get("leader"),
         "reorgs_24h": report.get("reorgs_24h", {"count": 0, "deepest": 0}),
         "endpoints": [_endpoint_row(each) for each in report.get("endpoints", [])],
     }
 
 
-def _state(network: NetworkPolicy, report: Mapping[str, Any], silent: bool, now: int) -> str:
-    """The published state, unless nothing has moved for too long."""
+def _state(
+    network: NetworkPolicy, tip: BlockRef | None, report: Mapping[str, Any], silent: bool, now: int
+) -> str:
+    """The published state, unless nothing has moved for too long.
+
+    A node that is far behind itself looks like one to follow: there the age of the tip tells.
+    """
     if not report:
         return "stalled" if silent else "starting"
-    state = str(report["state"])
-    stuck = now - int(report["progress_at"]) > network.stalled_after
+    state, since = str(report["state"]), int(report["progress_at"])
+    if state == "following" and tip is not None:
+        since = min(since, tip.timestamp)
+    stuck = now - since > network.stalled_after
     return "stalled" if state != "halted" and (silent or stuck) else state
 
 

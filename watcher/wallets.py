@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import chain
 
 import storage
 from chains.base import AddressCodec
@@ -12,7 +13,15 @@ from storage import Conn
 from storage.addresses import Assigned
 from storage.wallets import Wallet
 from watcher.clock import new_id
-from watcher.derivation import Account, derive, fingerprint, parse_account, path
+from watcher.derivation import (
+    EXPOSED,
+    HARDENED,
+    Account,
+    derive,
+    fingerprint,
+    parse_account,
+    path,
+)
 from watcher.domain.invoices import Invoice
 from watcher.domain.money import Address, Family
 from watcher.policy import Policy
@@ -59,7 +68,7 @@ async def add_pool(
         try:
             parsed.append(codec.parse(text))
         except ValueError as error:
-            raise BadField(str(error), field=f"addresses.{place}") from error
+            raise BadField(_why_no_address(text, error), field=f"addresses.{place}") from error
     if not parsed:
         raise BadField("there is no address in it", field="addresses")
     if len(set(parsed)) < len(parsed):
@@ -76,6 +85,16 @@ async def add_pool(
     return wallet
 
 
+def _why_no_address(text: str, error: ValueError) -> str:
+    """The codec's reason; what looks like a secret deserves the warning instead."""
+    try:
+        parse_account(text)
+    except ValueError as other:
+        if EXPOSED in str(other):
+            return str(other)
+    return str(error)
+
+
 async def next_address(
     conn: Conn, codec: AddressCodec, merchant_id: str, family: Family, invoice_id: str, now: int
 ) -> Address:
@@ -89,17 +108,24 @@ async def next_address(
     for wallet in await storage.wallets.newest_first(conn, merchant_id, family):
         if wallet.xpub is None:
             address = await storage.addresses.take_from_pool(conn, wallet.id, invoice_id, now)
-            if address is not None:
-                return address
-            continue
-        while True:
-            index = await storage.wallets.take_index(conn, wallet.id)
-            address = codec.of_key(derive(_account(wallet.xpub), index))
-            assigned = Assigned(family, address, wallet.id, index, invoice_id)
-            with suppress(storage.addresses.AddressTaken):  # a pool holds it: the next index
-                await storage.addresses.give(conn, assigned, now)
-                return address
+        else:
+            address = await _derive_next(conn, codec, wallet, wallet.xpub, invoice_id, now)
+        if address is not None:
+            return address
     raise NoAddressLeft(f"no {family} address is left to give; add a wallet or fill the pool")
+
+
+async def _derive_next(
+    conn: Conn, codec: AddressCodec, wallet: Wallet, xpub: str, invoice_id: str, now: int
+) -> Address | None:
+    """Give the address at the wallet's next free index; None behind the last that there is."""
+    while (index := await storage.wallets.take_index(conn, wallet.id)) < HARDENED:
+        address = codec.of_key(derive(_account(xpub), index))
+        assigned = Assigned(wallet.family, address, wallet.id, index, invoice_id)
+        with suppress(storage.addresses.AddressTaken):  # a pool holds it: the next index
+            await storage.addresses.give(conn, assigned, now)
+            return address
+    return None
 
 
 async def check_addresses(conn: Conn, policy: Policy, invoices: Sequence[Invoice]) -> None:
@@ -112,25 +138,30 @@ async def check_addresses(conn: Conn, policy: Policy, invoices: Sequence[Invoice
     codecs = {each.spec.family: each.spec.codec for each in policy.networks.values()}
     assigned = await storage.addresses.of_invoices(conn, [invoice.id for invoice in invoices])
     wallets: dict[str, Wallet | None] = {}
-    for each in (row for rows in assigned.values() for row in rows if row.index is not None):
+    for each in chain.from_iterable(assigned.values()):
         if each.wallet_id not in wallets:
             wallets[each.wallet_id] = await storage.wallets.get(conn, each.wallet_id)
         wallet, codec = wallets[each.wallet_id], codecs.get(each.family)
         if codec is None:
             continue  # no network of this family is enabled: the address is not watched either
-        if wallet is None or wallet.xpub is None or each.index is None:
-            raise AddressTampered(f"the wallet of an address of {each.invoice_id} is gone")
-        if codec.of_key(derive(_account(wallet.xpub), each.index)) != each.address:
+        if not _is_genuine(codec, wallet, each):
             raise AddressTampered(
                 f"the {each.family} address of {each.invoice_id} is not the one that its wallet "
                 f"derives at index {each.index}: the database was changed from outside"
             )
 
 
+def _is_genuine(codec: AddressCodec, wallet: Wallet | None, assigned: Assigned) -> bool:
+    """Whether an xpub derives this address at its index, or it came from a pool as it stands."""
+    if wallet is None or wallet.xpub is None or assigned.index is None:
+        return wallet is not None and wallet.xpub is None and assigned.index is None
+    return codec.of_key(derive(_account(wallet.xpub), assigned.index)) == assigned.address
+
+
 def first_addresses(codec: AddressCodec, xpub: str, start: int, count: int = 3) -> list[str]:
     """The addresses from index `start` on, as shown, to compare with the owner's wallet."""
-    account = _account(xpub)
-    return [codec.show(codec.of_key(derive(account, start + i))) for i in range(count)]
+    account, end = _account(xpub), min(start + count, HARDENED)
+    return [codec.show(codec.of_key(derive(account, index))) for index in range(start, end)]
 
 
 def path_of(wallet: Wallet, index: int | None) -> str | None:
@@ -140,11 +171,17 @@ def path_of(wallet: Wallet, index: int | None) -> str | None:
     return path(_account(wallet.xpub), index)
 
 
-async def skip_to(conn: Conn, wallet_id: str, index: int) -> int:
-    """Never give out indices below `index`; return the next index, which never goes back."""
+async def find_wallet(conn: Conn, wallet_id: str) -> Wallet:
+    """The wallet with this id; raises NotFound."""
     wallet = await storage.wallets.get(conn, wallet_id)
     if wallet is None:
         raise NotFound("there is no such wallet", field="wallet")
+    return wallet
+
+
+async def skip_to(conn: Conn, wallet_id: str, index: int) -> int:
+    """Never give out indices below `index`; return the next index, which never goes back."""
+    wallet = await find_wallet(conn, wallet_id)
     if wallet.kind != "xpub":
         raise BadField("only a wallet with an xpub has indices", field="wallet")
     return await storage.wallets.skip(conn, wallet_id, index)

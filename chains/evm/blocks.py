@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 from chains.evm.encoding import KNOWN_TYPES, transaction_type
 from chains.evm.header import header_fields
-from chains.evm.messages import Block as SentBlock
 from chains.evm.messages import Log, Receipt, Transaction
 from chains.evm.proof import Proven, prove
 from chains.evm.rlp import number
-from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
+from watcher.domain.blocks import Block, Hash, Transfer
 from watcher.domain.money import Address, Method, Network
 
 __all__ = ["Listing", "Reading", "Refusal", "header_fields", "read_block"]
@@ -82,7 +81,7 @@ def read_block(block_json: bytes, receipts_json: bytes, listing: Listing) -> Rea
     proven = prove(block_json, receipts_json)
     found = list(_find(proven, listing))
     block = Block(
-        _ref(proven.block),
+        proven.ref,
         tuple(move for move in found if isinstance(move, Transfer)),
         len(block_json) + len(receipts_json),
     )
@@ -93,21 +92,21 @@ def read_block(block_json: bytes, receipts_json: bytes, listing: Listing) -> Rea
 def _find(proven: Proven, listing: Listing) -> Iterator[Transfer | Refusal]:
     block = proven.block
     for tx, receipt in zip(block.transactions, proven.receipts, strict=True):
-        yield from _moved_value(tx, receipt, listing.native)
+        if tx.to is not None and tx.value != "0x0":
+            yield _moved_value(tx, tx.to, receipt, listing.native)
         for index, log in enumerate(receipt.logs):
-            method = listing.tokens.get(_address(log.address))
-            if method is not None and log.topics[:1] == [TRANSFER]:
-                yield _token_transfer(tx, receipt, index, method)
+            if log.topics and log.topics[0] == TRANSFER:
+                method = listing.tokens.get(_address(log.address))
+                if method is not None:
+                    yield _token_transfer(tx, receipt, index, method)
     for index, withdrawal in enumerate(block.withdrawals or ()):
         if gwei := number(withdrawal.amount):
             to, units = _address(withdrawal.address), gwei * GWEI
             yield Transfer(None, f"withdrawal/{index}", listing.native, None, to, units)
 
 
-def _moved_value(tx: Transaction, receipt: Receipt, native: Method) -> Iterator[Transfer | Refusal]:
-    """What a transaction itself moves; nothing where it creates a contract or moves none."""
-    if tx.to is None or tx.value == "0x0":
-        return
+def _moved_value(tx: Transaction, to: str, receipt: Receipt, native: Method) -> Transfer | Refusal:
+    """What a transaction itself moves."""
     reason = None
     if transaction_type(tx) not in KNOWN_TYPES:
         reason = "unknown transaction type"  # its hash does not vouch for its fields
@@ -116,10 +115,9 @@ def _moved_value(tx: Transaction, receipt: Receipt, native: Method) -> Iterator[
     elif receipt.status != SUCCESS:
         reason = "failed transaction"
     if reason is not None:
-        yield Refusal(_hash(tx.hash), "value", reason)
-    else:
-        sender, to, units = _address(tx.sender), _address(tx.to), number(tx.value)
-        yield Transfer(_hash(tx.hash), "value", native, sender, to, units)
+        return Refusal(_hash(tx.hash), "value", reason)
+    units = number(tx.value)
+    return Transfer(_hash(tx.hash), "value", native, _address(tx.sender), _address(to), units)
 
 
 def _token_transfer(
@@ -144,12 +142,6 @@ def _flaw(log: Log) -> str | None:
     if any(topic[:-40] != NO_HIGH_BYTES for topic in log.topics[1:]):
         return "a topic is no address"
     return "amount is zero" if int(log.data, 16) == 0 else None
-
-
-def _ref(block: SentBlock) -> BlockRef:
-    return BlockRef(
-        number(block.number), _hash(block.hash), _hash(block.parent_hash), number(block.timestamp)
-    )
 
 
 def _hash(text: str) -> Hash:

@@ -8,6 +8,7 @@ import msgspec
 
 from chains.base import ChainDataError, ChainUnavailable
 from chains.endpoints import Endpoint
+from chains.evm.header import read_header
 from chains.evm.rpc import NoSuchBlock
 from watcher.domain.blocks import BlockRef, Hash
 from watcher.domain.money import Address
@@ -19,36 +20,29 @@ DECIMALS = "0x313ce567"  # decimals(), ERC-20
 HEADER = "eth_getBlockByNumber"
 
 
-class Header(msgspec.Struct, rename="camel", gc=False):
-    """What says which block it is. No defaults: a missing field is a bad answer."""
+class Named(msgspec.Struct, gc=False):
+    """Which block an answer is about."""
 
     number: Quantity
     hash: Word
-    parent_hash: Word
-    timestamp: Quantity
-
-    @property
-    def ref(self) -> BlockRef:
-        return BlockRef(
-            int(self.number, 16),
-            Hash(self.hash[2:]),
-            Hash(self.parent_hash[2:]),
-            int(self.timestamp, 16),
-        )
 
 
 async def block_ref(node: Endpoint, block: int | str) -> BlockRef | None:
-    """The block at a number or tag; None when the node has none, in either way of saying so."""
+    """The block at a number or tag; None when the node has none, in either way of saying so.
+
+    Its hash is recomputed from its header: what a node makes up is at least a header's hash.
+    """
     asked = hex(block) if isinstance(block, int) else block
     try:
-        header = await node.call(HEADER, [asked, False], Header)
+        header = await node.raw(HEADER, [asked, False])
     except NoSuchBlock:
         return None
     if header is None:
         return None
+    ref = read_header(header)
     if isinstance(block, int):
-        require_number(header.ref, block)
-    return header.ref
+        require_number(ref.number, block)
+    return ref
 
 
 async def newest(node: Endpoint) -> BlockRef:
@@ -85,7 +79,7 @@ async def decimals(node: Endpoint, contract: Address) -> int:
         raise ChainDataError(f"no token answers at {contract}") from None
 
 
-def require_number(ref: BlockRef, asked: int) -> None:
+def require_number(given: int, asked: int) -> None:
     """Raise ChainDataError unless this is the block that was asked for."""
-    if ref.number != asked:
-        raise ChainDataError(f"asked for block {asked}, got block {ref.number}")
+    if given != asked:
+        raise ChainDataError(f"asked for block {asked}, got block {given}")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import attrgetter
 
 from chains.base import (
     Capability,
@@ -23,7 +24,8 @@ from chains.evm.blocks import Listing, Reading, header_fields
 from chains.evm.capabilities import examine
 from chains.evm.provider import FastHTTPProvider
 from chains.evm.rpc import NoSuchBlock
-from chains.evm.worker import SHARED, Read
+from chains.evm.worker import Read, read_apart
+from chains.worker import SHARED
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
 
 
@@ -54,7 +56,7 @@ class EvmClient:
         self._genesis = options.genesis_hash
         self._pool = EndpointPool(options.endpoints, FastHTTPProvider, self._identify)
         self._shared = SHARED if read is None else None
-        self._read = read or SHARED.read
+        self._read = read or read_apart
         if self._shared is not None:
             self._shared.hold()
 
@@ -64,12 +66,12 @@ class EvmClient:
     async def head(self) -> BlockRef:
         return await self._pool.ask(self._head)
 
-    async def finalized(self) -> int | None:
+    async def finalized(self) -> BlockRef | None:
         ask = partial(calls.block_ref, block="finalized")
         if self._options.agreement == 1:
-            ref = await self._pool.ask(ask)
-            return None if ref is None else ref.number
-        said = sorted((ref.number for ref in (await self._pool.each(ask)).values() if ref))
+            return await self._pool.ask(ask)
+        said = [ref for ref in (await self._pool.each(ask)).values() if ref]
+        said.sort(key=attrgetter("number"))
         # Sorted upwards: as many as must agree call this one final, or a later one.
         return said[-self._options.agreement] if len(said) >= self._options.agreement else None
 
@@ -79,7 +81,7 @@ class EvmClient:
             return None
         if found.reading.unknown_fields:
             # Not within `ask`: that nobody can second it is no fault of who gave it.
-            await self._second(number, found)
+            found = await self._seconded(number, found)
         return self._listed(found.reading.block)
 
     async def corroborate(self, ref: BlockRef, transfers: Sequence[Transfer]) -> frozenset[str]:
@@ -130,10 +132,10 @@ class EvmClient:
         block = await self._full_block(number, node)
         if block is None:
             return None
-        header = shaped(calls.HEADER, block, calls.Header)
-        calls.require_number(header.ref, number)
+        named = shaped(calls.HEADER, block, calls.Named)
+        calls.require_number(int(named.number, 16), number)
         # By hash: asked by number, a reorg between the two calls would mix two blocks.
-        receipts = await node.raw("eth_getBlockReceipts", [header.hash])
+        receipts = await node.raw("eth_getBlockReceipts", [named.hash])
         if receipts is None:
             raise ChainUnavailable(f"no receipts of block {number}, just given")
         return _Found(node.name, block, await self._read(block, receipts, self._listing))
@@ -147,28 +149,32 @@ class EvmClient:
             raise ChainUnavailable(f"no block {number}, but a head at {head}")
         return block
 
-    async def _second(self, number: int, found: _Found) -> None:
-        """Require another endpoint to give the very header that we cannot recompute."""
+    async def _seconded(self, number: int, found: _Found) -> _Found:
+        """Require another endpoint's block where the header of `found` cannot be recomputed.
+
+        Either the other's is proven in full, and then it is the one to believe; or it has the very
+        same header. A difference does not tell who lied, but only who cannot prove it may have.
+        """
         fields = ", ".join(found.reading.unknown_fields)
-        block_hash = found.reading.block.ref.hash
         try:
-            other = await self._pool.ask(
-                partial(self._header_fields, block_hash), but={found.endpoint}
-            )
+            other = await self._pool.ask(partial(self._find, number), but={found.endpoint})
         except ChainUnavailable as error:
             raise ChainUnavailable(
                 f"block {number}: a second endpoint is needed for headers with unknown fields "
                 f"{fields}; {error}",
                 retry_after=error.retry_after,
             ) from error
-        if other != header_fields(found.block_json):
+        if other is None:
+            raise ChainUnavailable(f"block {number}: no second endpoint has it yet ({fields})")
+        unproven, theirs = header_fields(found.block_json), header_fields(other.block_json)
+        if not other.reading.unknown_fields:
+            if any(theirs.get(name, value) != value for name, value in unproven.items()):
+                lie = ChainDataError(f"block {number}: not the one that is proven ({fields})")
+                self._pool.blame(found.endpoint, lie)
+            return other
+        if theirs != unproven:
             raise ChainDataError(f"block {number}: two endpoints differ in its header ({fields})")
-
-    async def _header_fields(self, block_hash: Hash, node: Endpoint) -> dict[str, str]:
-        header = await node.raw("eth_getBlockByHash", [f"0x{block_hash}", False])
-        if header is None:
-            raise ChainUnavailable(f"no block {block_hash}")
-        return header_fields(header)
+        return found
 
     def _listed(self, block: Block) -> Block:
         if self._native_listed:

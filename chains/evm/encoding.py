@@ -1,6 +1,6 @@
 """Transactions, receipts and withdrawals in RLP, as hashes and roots cover them.
 
-Text as in `rlp`. A ValueError says what a node left out or misspelled.
+A ValueError says what a node left out or misspelled.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TypeVar
 from chains.evm.messages import Access, Authorization, Log, Receipt, Transaction, Withdrawal
 from chains.evm.rlp import (
     address,
+    content,
     data,
     fixed,
     number,
@@ -34,14 +35,14 @@ def transaction_type(tx: Transaction) -> int:
     return LEGACY if tx.type is None else _type_number(tx.type)
 
 
-def encode_transaction(tx: Transaction) -> str:
+def encode_transaction(tx: Transaction) -> bytes:
     """The bytes that hash to the transaction's hash; blobs go without their sidecar."""
     kind = transaction_type(tx)
     call = (quantity(tx.gas), _recipient(tx.to), quantity(tx.value), data(tx.input))
     if kind == LEGACY:
         # `v` as sent already tells whether EIP-155 put a chain id into it.
         signature = (quantity(tx.v), quantity(tx.r), quantity(tx.s))
-        return sequence((quantity(tx.nonce), quantity(tx.gas_price), *call, *signature))
+        return content(sequence((quantity(tx.nonce), quantity(tx.gas_price), *call, *signature)))
     capped = (tx.max_priority_fee_per_gas, tx.max_fee_per_gas)
     fees = (tx.gas_price,) if kind == ACCESS_LIST else capped
     fields = (
@@ -55,10 +56,10 @@ def encode_transaction(tx: Transaction) -> str:
         quantity(tx.r),
         quantity(tx.s),
     )
-    return f"{kind:02x}{sequence(fields)}"
+    return content(f"{kind:02x}{sequence(fields)}")
 
 
-def encode_receipt(receipt: Receipt, kind: int) -> str:
+def encode_receipt(receipt: Receipt, kind: int) -> bytes:
     """A receipt of a transaction of type `kind`, known or not: all types share one encoding."""
     fields = (
         _outcome(receipt),
@@ -66,19 +67,18 @@ def encode_receipt(receipt: Receipt, kind: int) -> str:
         string(unprefixed(receipt.logs_bloom, 256)),
         sequence([_log(log) for log in receipt.logs]),
     )
-    return sequence(fields) if kind == LEGACY else f"{kind:02x}{sequence(fields)}"
+    return content(sequence(fields) if kind == LEGACY else f"{kind:02x}{sequence(fields)}")
 
 
-def encode_withdrawal(withdrawal: Withdrawal) -> str:
+def encode_withdrawal(withdrawal: Withdrawal) -> bytes:
     """A withdrawal (EIP-4895)."""
-    return sequence(
-        (
-            quantity(withdrawal.index),
-            quantity(withdrawal.validator_index),
-            address(withdrawal.address),
-            quantity(withdrawal.amount),
-        )
+    fields = (
+        quantity(withdrawal.index),
+        quantity(withdrawal.validator_index),
+        address(withdrawal.address),
+        quantity(withdrawal.amount),
     )
+    return content(sequence(fields))
 
 
 @lru_cache(maxsize=16)

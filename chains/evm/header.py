@@ -5,18 +5,23 @@ from __future__ import annotations
 import msgspec
 
 from chains.base import ChainDataError
-from chains.evm.messages import Block
+from chains.evm.messages import Header, decode_header
 from chains.evm.rlp import (
     address,
+    content,
     data,
     fixed,
     hashed,
+    number,
     quantity,
-    require_hexadecimal,
     sequence,
     string,
     unprefixed,
 )
+from watcher.domain.blocks import BlockRef, Hash
+
+LAST_NUMBER = 2**63 - 1  # a signed 64-bit column
+LAST_SECOND = 253_402_300_799  # of the year 9999
 
 PRAGUE = frozenset(
     {
@@ -37,7 +42,7 @@ BESIDE = frozenset(
 """What is sent beside the header; the second line by OpenEthereum, Nethermind and Erigon."""
 
 
-def unproven_fields(block: Block, block_json: bytes) -> tuple[str, ...]:
+def unproven_fields(block: Header, block_json: bytes) -> tuple[str, ...]:
     """The unsettled header fields that keep the block's hash from being recomputed; () if it was.
 
     A field that we do not know takes part in the hash at a place that we do not know, so such a
@@ -46,11 +51,9 @@ def unproven_fields(block: Block, block_json: bytes) -> tuple[str, ...]:
     Raises:
         ValueError: all fields are settled and do not give the block's hash.
     """
-    encoded = encode_header(block)
-    require_hexadecimal(encoded)
-    if f"0x{hashed(encoded)}" == block.hash:
+    if f"0x{hashed(encode_header(block))}" == block.hash:
         return ()
-    require_hexadecimal(unprefixed(block.hash, 32))
+    content(unprefixed(block.hash, 32))  # refuses wrong digits
     unknown = sorted(_sent(block_json).keys() - PRAGUE - BESIDE - {"hash"})
     if not unknown:
         raise ValueError("the header does not give the block's hash")
@@ -71,13 +74,35 @@ def header_fields(block_json: bytes) -> dict[str, str]:
         sent = _sent(block_json)
         hashes = msgspec.convert(sent["transactions"], list[str | _Hashed])
         fields = {name: _text(value) for name, value in sent.items() if name not in BESIDE}
-    except (msgspec.DecodeError, KeyError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, KeyError, UnicodeDecodeError, RecursionError) as error:
         raise ChainDataError(f"malformed block: {error}") from error
     fields["transactions"] = " ".join(tx if isinstance(tx, str) else tx.hash for tx in hashes)
     return fields
 
 
-def encode_header(block: Block) -> str:
+def read_header(block_json: bytes) -> BlockRef:
+    """Which block a header describes, its hash recomputed where all its fields are settled.
+
+    Raises:
+        ChainDataError: the header does not give its hash, or no block can be like that.
+    """
+    header = decode_header(block_json)
+    try:
+        unproven_fields(header, block_json)
+        return make_ref(header)
+    except ValueError as error:
+        raise ChainDataError(f"header {header.number[:20]}: {error}") from error
+
+
+def make_ref(header: Header) -> BlockRef:
+    """The reference of a checked header; raises ValueError for what nothing can store."""
+    height, time = number(header.number), number(header.timestamp)
+    if height > LAST_NUMBER or time > LAST_SECOND:
+        raise ValueError("its number or its time is beyond all bounds")
+    return BlockRef(height, Hash(header.hash[2:]), Hash(header.parent_hash[2:]), time)
+
+
+def encode_header(block: Header) -> bytes:
     """The RLP of a header, with the fields of every fork up to Amsterdam.
 
     Order: go-ethereum `core/types/block.go`. The last two (EIP-7928, EIP-7843) hash right on
@@ -111,7 +136,7 @@ def encode_header(block: Block) -> str:
         fixed(block.nonce, 8),
         *(encode(value) for value, encode in added if value is not None),
     )
-    return sequence(fields)
+    return content(sequence(fields))
 
 
 class _Hashed(msgspec.Struct):

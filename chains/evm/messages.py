@@ -74,8 +74,8 @@ class Withdrawal(Message):
     amount: str
 
 
-class Block(Message):
-    """A block with its transactions in full."""
+class Header(Message):
+    """A block without what its header only commits to."""
 
     number: str
     hash: str
@@ -93,16 +93,21 @@ class Block(Message):
     extra_data: str
     mix_hash: str
     nonce: str
-    transactions: list[Transaction]
     base_fee_per_gas: str | None = None
     withdrawals_root: str | None = None
-    withdrawals: list[Withdrawal] | None = None
     blob_gas_used: str | None = None
     excess_blob_gas: str | None = None
     parent_beacon_block_root: str | None = None
     requests_hash: str | None = None
     block_access_list_hash: str | None = None
     slot_number: str | None = None
+
+
+class Block(Header, kw_only=True):
+    """A block with its transactions in full."""
+
+    transactions: list[Transaction]
+    withdrawals: list[Withdrawal] | None = None
 
 
 class Placed(Message):
@@ -135,6 +140,7 @@ class Receipt(Placed):
     """The state after it, instead of `status`, before Byzantium."""
 
 
+_header = msgspec.json.Decoder(Header)
 _block = msgspec.json.Decoder(Block)
 _receipts = msgspec.json.Decoder(list[Receipt])
 
@@ -149,8 +155,13 @@ def decode_receipts(content: bytes) -> list[Receipt]:
     return _decode(_receipts, content, "receipts")
 
 
+def decode_header(content: bytes) -> Header:
+    """The header in a node's answer, transactions or not; raises ChainDataError."""
+    return _decode(_header, content, "header")
+
+
 def _decode(decoder: msgspec.json.Decoder[T], content: bytes, what: str) -> T:
     try:
         return decoder.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ChainDataError(f"malformed {what}: {error}") from error

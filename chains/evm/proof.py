@@ -21,7 +21,7 @@ from chains.evm.encoding import (
     encode_withdrawal,
     transaction_type,
 )
-from chains.evm.header import unproven_fields
+from chains.evm.header import make_ref, unproven_fields
 from chains.evm.messages import (
     Block,
     Placed,
@@ -30,14 +30,16 @@ from chains.evm.messages import (
     decode_block,
     decode_receipts,
 )
-from chains.evm.rlp import address, fixed, hashed, number, require_hexadecimal
+from chains.evm.rlp import address, content, fixed, hashed, number
 from chains.evm.trie import list_root
+from watcher.domain.blocks import BlockRef
 
 
 @dataclass(frozen=True, slots=True)
 class Proven:
     """A block and its receipts after their proof."""
 
+    ref: BlockRef
     block: Block
     receipts: Sequence[Receipt]
     unknown_fields: tuple[str, ...]
@@ -59,13 +61,14 @@ def prove(block_json: bytes, receipts_json: bytes) -> Proven:
     block, receipts = decode_block(block_json), decode_receipts(receipts_json)
     try:
         unproven = unproven_fields(block, block_json)
+        ref = make_ref(block)
         new_types = _prove_transactions(block)
         _check_places(block, receipts)
         _prove_receipts(block, receipts)
         _prove_withdrawals(block)
     except ValueError as error:
         raise ChainDataError(f"block {_height(block)}: {error}") from error
-    return Proven(block, receipts, (*unproven, *new_types))
+    return Proven(ref, block, receipts, (*unproven, *new_types))
 
 
 def _prove_transactions(block: Block) -> tuple[str, ...]:
@@ -78,11 +81,11 @@ def _prove_transactions(block: Block) -> tuple[str, ...]:
     return ()
 
 
-def _encode_checked(tx: Transaction) -> str:
+def _encode_checked(tx: Transaction) -> bytes:
     """The bytes of `tx`, which give its hash; only that where its type is unknown."""
-    require_hexadecimal(address(tx.sender))
+    content(address(tx.sender))  # refuses wrong digits
     if transaction_type(tx) not in KNOWN_TYPES:
-        return fixed(tx.hash, 32)
+        return content(fixed(tx.hash, 32))
     encoded = encode_transaction(tx)
     if f"0x{hashed(encoded)}" != tx.hash:
         raise ValueError("its fields do not give its hash")
@@ -138,22 +141,22 @@ def _prove_withdrawals(block: Block) -> None:
         raise ValueError("withdrawalsRoot without withdrawals")
     encoded = _each("withdrawal", encode_withdrawal, block.withdrawals)
     _require_root(encoded, block.withdrawals_root, "withdrawalsRoot")
+    if any(number(withdrawal.amount) >= 2**64 for withdrawal in block.withdrawals):  # EIP-4895
+        raise ValueError("a withdrawal of more gwei than 64 bits hold")
 
 
-def _each(what: str, encode: Callable[..., str], *columns: Iterable[object]) -> list[str]:
+def _each(what: str, encode: Callable[..., bytes], *columns: Iterable[object]) -> list[bytes]:
     """Encode all, row by row; a ValueError names the one that failed."""
-    encoded: list[str] = []
+    encoded: list[bytes] = []
     for row in zip(*columns, strict=True):
         try:
-            item = encode(*row)
-            require_hexadecimal(item)
+            encoded.append(encode(*row))
         except ValueError as error:
             raise ValueError(f"{what} {len(encoded)}: {error}") from error
-        encoded.append(item)
     return encoded
 
 
-def _require_root(encoded: Sequence[str], root: str, name: str) -> None:
+def _require_root(encoded: Sequence[bytes], root: str, name: str) -> None:
     if f"0x{list_root(encoded)}" != root:
         raise ValueError(f"{name} does not come out of what was sent")
 

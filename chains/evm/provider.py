@@ -6,6 +6,7 @@ request can leave held for ever; its retries ignore Retry-After; its texts conta
 
 from __future__ import annotations
 
+import sys
 from typing import Any, cast
 
 import msgspec
@@ -17,6 +18,11 @@ from web3.types import RPCEndpoint, RPCResponse
 from chains.base import EndpointSettings
 from chains.evm.rpc import result_of
 from chains.http import Connection
+
+RECURSION_LIMIT = 1000
+# py_ecc, which web3 brings in, raises the limit a hundredfold. Then an answer of a node that is
+# nested deep enough ends the process instead of raising RecursionError.
+sys.setrecursionlimit(RECURSION_LIMIT)
 
 
 class FastHTTPProvider(AsyncHTTPProvider):

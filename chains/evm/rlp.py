@@ -1,14 +1,13 @@
 """Hexadecimal text, RLP and Keccak-256.
 
-Nodes send hexadecimal, so everything here stays text without prefix, two digits a byte: an item is
-put together by joining and becomes bytes once, where it is hashed. The first half reads what a
-node sent, `0x…` in its one canonical spelling, and raises ValueError for any other; wrong digits
-are found when the whole is hashed.
+Nodes send hexadecimal, so an item is put together as text without prefix, two digits a byte, by
+joining. The first half reads what a node sent, `0x…` in its one canonical spelling, and raises
+ValueError for any other; wrong digits are found when `content` makes the whole item bytes, once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 
 from Crypto.Hash import keccak as _keccak
@@ -37,6 +36,7 @@ def number(text: str) -> int:
     return value
 
 
+@lru_cache(maxsize=4096)  # gas limits, fees and statuses repeat
 def quantity(text: str | None) -> str:
     """The RLP of a number below 2**256, from the quantity that a node sent."""
     if text == "0x0":
@@ -67,12 +67,15 @@ def address(text: str) -> str:
     return fixed(text.lower(), 20)
 
 
-def words(texts: Sequence[str]) -> str:
+@lru_cache(maxsize=4096)  # topics are mostly a few events, pairs and routers
+def word(text: str) -> str:
+    """The RLP of 32 bytes, from the `0x…` that a node sent."""
+    return fixed(text, 32)
+
+
+def words(texts: Iterable[str]) -> str:
     """The RLP of a list of 32-byte words, from the `0x…` that a node sent."""
-    for text in texts:
-        if len(text) != _WORD or text[:2] != "0x":
-            raise ValueError(f"not 32 bytes: {text!r:.80}")
-    return sequence([_STRING[32] + text[2:] for text in texts])
+    return sequence(map(word, texts))
 
 
 def string(digits: str) -> str:
@@ -95,15 +98,40 @@ def integer(value: int) -> str:
     return quantity(hex(value))
 
 
-def hashed(item: str) -> str:
-    """Keccak-256 of an item that is known to be lower-case hexadecimal."""
-    return _keccak.new(digest_bits=256, data=bytes.fromhex(item)).digest().hex()
+def byte_string(content: bytes) -> bytes:
+    """`string`, of bytes and in bytes."""
+    if len(content) == 1 and content < b"\x80":
+        return content
+    return _head(0x80, len(content)) + content
 
 
-def require_hexadecimal(item: str) -> None:
-    """Refuse, by a ValueError, an item joined from anything but lower-case hexadecimal."""
-    if bytes.fromhex(item).hex() != item:  # `fromhex` takes spaces and capitals
+def byte_sequence(payload: bytes) -> bytes:
+    """`sequence`, of items joined already and in bytes."""
+    return _head(0xC0, len(payload)) + payload
+
+
+def digest(content: bytes) -> bytes:
+    """Keccak-256."""
+    return _keccak.new(digest_bits=256, data=content).digest()
+
+
+def hashed(content: bytes) -> str:
+    """`digest` as hexadecimal text."""
+    return digest(content).hex()
+
+
+def content(item: str) -> bytes:
+    """The bytes of an item; ValueError where it was joined from other than lower-case digits."""
+    content = bytes.fromhex(item)
+    if content.hex() != item:  # `fromhex` takes spaces and capitals
         raise ValueError("not lower-case hexadecimal")
+    return content
+
+
+@lru_cache(maxsize=4096)
+def _head(offset: int, size: int) -> bytes:
+    short = f"{offset + size:02x}" if size < _SHORT else _long(offset + _SHORT - 1, size)
+    return bytes.fromhex(short)
 
 
 @lru_cache(maxsize=4096)

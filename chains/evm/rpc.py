@@ -44,7 +44,7 @@ def result_of(answer: Answer, id: object) -> bytes | None:
     """
     try:
         envelope = _envelope.decode(answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # nested without end
         raise _not_rpc(answer) from None
     error, result = envelope.error, bytes(envelope.result)
     if error is None and envelope.message is not None and not result:

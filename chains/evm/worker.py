@@ -1,85 +1,21 @@
-"""Proving blocks in a process of its own, so that 4-23 ms of hashing never hold up the loop."""
+"""Where a client reads its blocks: in the process that all clients share, or in this very one."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
-import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
 
-from chains.base import ChainUnavailable
 from chains.evm.blocks import Listing, Reading, read_block
+from chains.worker import SHARED
 
 Read = Callable[[bytes, bytes, Listing], Awaitable[Reading]]
 """(block JSON, receipts JSON, what is listed) -> what `read_block` gives."""
 
 
+async def read_apart(block: bytes, receipts: bytes, listing: Listing) -> Reading:
+    """Read in the shared worker process."""
+    return await SHARED.run(read_block, block, receipts, listing)
+
+
 async def read_here(block: bytes, receipts: bytes, listing: Listing) -> Reading:
     """Read in this very process."""
     return read_block(block, receipts, listing)
-
-
-class Worker:
-    """One process that reads blocks for any number of clients; started by the first block."""
-
-    def __init__(self) -> None:
-        self._executor: ProcessPoolExecutor | None = None
-        self._clients = 0
-
-    def hold(self) -> None:
-        """One client more needs it."""
-        self._clients += 1
-
-    async def release(self) -> None:
-        """One client fewer; the last one to leave ends the process."""
-        self._clients -= 1
-        if self._clients == 0 and self._executor is not None:
-            executor, self._executor = self._executor, None
-            await asyncio.to_thread(executor.shutdown)
-
-    async def read(self, block: bytes, receipts: bytes, listing: Listing) -> Reading:
-        """Read in the worker.
-
-        Raises:
-            ChainUnavailable: the process died, and the one that replaced it too.
-        """
-        for _ in range(2):
-            executor = self._running()
-            try:
-                return await asyncio.get_running_loop().run_in_executor(
-                    executor, read_block, block, receipts, listing
-                )
-            except BrokenProcessPool:
-                if self._executor is executor:  # else another caller has replaced it
-                    self._executor = None
-        raise ChainUnavailable("the process that proves blocks died twice")
-
-    def _running(self) -> ProcessPoolExecutor:
-        if self._executor is None:
-            # Spawned: a fork would carry over the loop's threads and sockets.
-            self._executor = ProcessPoolExecutor(
-                1, mp_context=get_context("spawn"), initializer=_follow_parent
-            )
-        return self._executor
-
-
-def _follow_parent() -> None:
-    """Leave signals to the parent, which drains first, and end when it is gone, even killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    assert parent is not None  # only ever run in a child
-    parent.join()
-    os._exit(1)
-
-
-SHARED = Worker()
-"""The one for all clients in this process: they take turns rather than cores."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from chains import NETWORKS
+from chains import NETWORKS, worker
 from chains.base import (
     ChainDataError,
     ChainError,
@@ -26,11 +26,11 @@ from chains.base import (
     EndpointSettings,
     WrongChain,
 )
-from chains.evm import worker
-from chains.evm.blocks import Listing, Reading
+from chains.evm.blocks import Listing, Reading, read_block
 from chains.evm.client import EvmClient
-from chains.evm.worker import Read, Worker, read_here
+from chains.evm.worker import Read, read_here
 from chains.http import Connection
+from chains.worker import Worker
 from tests import proxy as faults
 from tests.anvil import Anvil
 from tests.proxy import Fault, Proxy
@@ -168,15 +168,18 @@ async def test_head_and_finality(anvil: Anvil) -> None:
     async with open_client(anvil.url) as client:
         head = await client.head()
         assert (head.number, head.hash) == (20, anvil.hash(20))
-        assert await client.finalized() == 12
+        final = await client.finalized()
+        assert (final and final.hash) == anvil.hash(12)
         assert client.endpoints()[0].head == 20
 
 
 async def test_finality_is_what_enough_endpoints_call_final(anvil: Anvil, node: Proxy) -> None:
     anvil.mine(20)
-    node.fail(faults.alter(lambda block: {**block, "number": "0x14"}), BLOCK, block="finalized")
+    newest = anvil.rpc("eth_getBlockByNumber", "0x14", False)
+    node.fail(faults.result(newest), BLOCK, block="finalized")
     async with open_client(node.url, anvil.url, agreement=2) as client:
-        assert await client.finalized() == 12
+        final = await client.finalized()
+        assert (final and final.hash) == anvil.hash(12)
     async with open_client(node.url, agreement=2) as client:
         assert await client.finalized() is None
 
@@ -427,11 +430,8 @@ async def test_an_unknown_header_field_needs_a_second_endpoint(anvil: Anvil, nod
 async def test_two_endpoints_that_differ_in_an_unknown_header_are_not_believed(
     anvil: Anvil, node: Proxy
 ) -> None:
-    def move(block: dict[str, str]) -> None:
-        block["stateRoot"] = "0x" + "00" * 32
-
     anvil.mine()
-    node.fail(faults.alter(move), "eth_getBlockByHash")
+    node.fail(faults.alter(lambda block: {**block, "newField": "0x1"}), BLOCK, block=1)
     async with open_client(anvil.url, node.url, read=unsure) as client:
         with pytest.raises(ChainDataError, match="differ in its header"):
             await client.block(1)
@@ -472,8 +472,9 @@ async def test_clients_share_one_worker_that_ends_with_the_last(
             assert len(first.transfers) == 2
             assert len(processes(worker.SHARED)) == 1
         assert len(processes(worker.SHARED)) == 1
+        listing = Listing(ETHEREUM.name, ETH.method, {})
         with pytest.raises(ChainDataError):  # crosses the process boundary as it is
-            await worker.SHARED.read(b"{}", b"[]", Listing(ETHEREUM.name, ETH.method, {}))
+            await worker.SHARED.run(read_block, b"{}", b"[]", listing)
     assert processes(worker.SHARED) == []
 
 
@@ -500,12 +501,13 @@ def test_a_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
         textwrap.dedent("""
         import asyncio, os, signal
         from chains.base import ChainDataError
-        from chains.evm.worker import Worker
+        from chains.evm.blocks import read_block
+        from chains.worker import Worker
 
         async def main():
             worker = Worker()
             try:
-                await worker.read(b"{}", b"[]", None)
+                await worker.run(read_block, b"{}", b"[]", None)
             except ChainDataError:
                 pass
             print(*worker._executor._processes, flush=True)

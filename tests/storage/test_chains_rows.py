@@ -41,8 +41,8 @@ async def acquired(conn: Conn, holder: str = "a", seconds: int = 60) -> Lease:
 
 async def test_blocks_are_pushed_and_popped_at_the_tip(conn: Conn) -> None:
     assert await blocks.tip(conn, NETWORK) is None
-    assert await blocks.push(conn, NETWORK, make_ref(5), keep=10) is None
-    assert await blocks.push(conn, NETWORK, make_ref(6), keep=10) == make_ref(5)
+    assert await blocks.push(conn, NETWORK, [make_ref(5)], keep=10) is None
+    assert await blocks.push(conn, NETWORK, [make_ref(6)], keep=10) == make_ref(5)
     assert await blocks.tip(conn, NETWORK) == make_ref(6)
     assert await blocks.at(conn, NETWORK, 5) == make_ref(5)
     assert await blocks.at(conn, NETWORK, 7) is None
@@ -55,16 +55,27 @@ async def test_blocks_are_pushed_and_popped_at_the_tip(conn: Conn) -> None:
 
 @pytest.mark.parametrize("ref", [make_ref(5), make_ref(7), make_ref(6, "b")])
 async def test_a_block_that_does_not_build_on_the_tip_is_refused(conn: Conn, ref: BlockRef) -> None:
-    await blocks.push(conn, NETWORK, make_ref(5), keep=10)
+    await blocks.push(conn, NETWORK, [make_ref(5)], keep=10)
     with pytest.raises(ValueError, match="does not build on our tip"):
-        await blocks.push(conn, NETWORK, ref, keep=10)
+        await blocks.push(conn, NETWORK, [ref], keep=10)
     assert await blocks.tip(conn, NETWORK) == make_ref(5)
 
 
+async def test_several_blocks_are_pushed_as_one_after_the_other_would_be(conn: Conn) -> None:
+    await blocks.push(conn, NETWORK, [make_ref(1)], keep=3)
+    refs = [make_ref(number) for number in range(2, 8)]
+    assert await blocks.push(conn, NETWORK, refs, keep=3) == make_ref(1)
+    held = [number for number in range(9) if await blocks.at(conn, NETWORK, number)]
+    assert held == [5, 6, 7]
+    with pytest.raises(ValueError, match="does not build on our tip"):
+        await blocks.push(conn, NETWORK, [make_ref(8), make_ref(9, "b")], keep=3)
+    assert await blocks.tip(conn, NETWORK) == make_ref(7)
+
+
 async def test_the_newest_blocks_are_kept(conn: Conn) -> None:
-    await blocks.push(conn, OTHER, make_ref(1), keep=3)
+    await blocks.push(conn, OTHER, [make_ref(1)], keep=3)
     for number in range(1, 8):
-        await blocks.push(conn, NETWORK, make_ref(number), keep=3)
+        await blocks.push(conn, NETWORK, [make_ref(number)], keep=3)
     held = [number for number in range(9) if await blocks.at(conn, NETWORK, number)]
     assert held == [5, 6, 7]
     assert await blocks.at(conn, OTHER, 1) is not None

@@ -94,6 +94,32 @@ async def test_a_cancelled_writer_leaves_no_trace_and_no_lock(counting: Engine) 
         assert await value_of(conn, lock=True) == 0
 
 
+async def test_a_cancelled_statement_is_cancelled_and_no_outage(
+    counting: Engine, db_url: str
+) -> None:
+    """Whoever waits an outage out would else go on for ever after it was told to end."""
+    other = open_engine(db_url)
+    began = asyncio.Event()
+
+    async def wait_for_the_row() -> None:
+        async with write(other) as conn:
+            began.set()
+            await put(conn, 2)
+
+    async with write(counting) as conn:
+        await put(conn, 1)
+        waiting = asyncio.create_task(wait_for_the_row())
+        while other.pool.checkedout() == 0:
+            await asyncio.sleep(0.01)
+        if counting.dialect.name == "postgresql":  # a SQLite writer waits to begin
+            await began.wait()
+        await asyncio.sleep(0.05)  # into the statement that waits
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    await close(other)
+
+
 async def test_a_reader_does_not_wait_for_a_writer_and_sees_one_moment(counting: Engine) -> None:
     async with read(counting) as reader:
         assert await value_of(reader) == 0

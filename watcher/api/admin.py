@@ -33,7 +33,8 @@ async def readyz(request: web.Request) -> web.Response:
     """200 while every network is followed and the database answers; else 503 with reasons."""
     try:
         async with storage.read(request.app[ENGINE]) as conn:
-            reasons = why_not_ready(await network_rows(conn, request.app[POLICY], now()))
+            rows = await network_rows(conn, request.app[POLICY], request.app[STARTED_AT], now())
+        reasons = why_not_ready(rows)
     except storage.StorageUnavailable:
         reasons = ["the database is away"]
     return web.json_response(

@@ -23,7 +23,8 @@ async def authorize(request: web.Request, scope: str, *, public: bool = False) -
     """
     text = _bearer(request) or request.headers.get("x-api-key", "")
     async with storage.read(request.app[ENGINE]) as conn:
-        key = await storage.keys.find(conn, digest(text)) if text else None
+        # A key is ASCII; other bytes arrive as lone surrogates, of which there is no digest.
+        key = await storage.keys.find(conn, digest(text)) if text and text.isascii() else None
     if key is None:
         raise Problem(401, UNKNOWN_KEY, headers={"WWW-Authenticate": "Bearer"})
     if key.kind == "public" and not public:
@@ -35,7 +36,7 @@ async def authorize(request: web.Request, scope: str, *, public: bool = False) -
 
 def authorize_admin(request: web.Request) -> None:
     """Let only the operator pass; compared in constant time."""
-    given = (_bearer(request) or "").encode()
+    given = (_bearer(request) or "").encode(errors="replace")
     if not hmac.compare_digest(given, request.app[ADMIN_TOKEN].encode()):
         raise Problem(
             401, "the admin token is missing or wrong", headers={"WWW-Authenticate": "Bearer"}

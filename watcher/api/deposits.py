@@ -47,7 +47,7 @@ async def listing(request: web.Request) -> web.Response:
     return web.json_response({"data": data, "next": page[-1].id if more else None})
 
 
-@routes.get("/v1/deposits/{id}")
+@routes.get("/v1/deposits/{id:[0-9A-Za-z_]+}")
 async def show(request: web.Request) -> web.Response:
     """One deposit."""
     key = await authorize(request, "deposits:read")

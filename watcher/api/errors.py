@@ -108,8 +108,7 @@ def of_validation(error: ValidationError) -> Problem:
 def _of_refusal(error: refused.Refused) -> Problem:
     status, code = REFUSALS[type(error)]
     errors = [{"field": error.field, "code": code, "message": str(error)}] if error.field else []
-    detail = f"{error.field}: {error}" if error.field else str(error)
-    return Problem(status, detail, code=code, errors=errors)
+    return Problem(status, error.sentence, code=code, errors=errors)
 
 
 def _of_http(error: web.HTTPException) -> Problem:

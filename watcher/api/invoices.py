@@ -13,7 +13,7 @@ from watcher.api.auth import authorize
 from watcher.api.context import ENGINE, POLICY
 from watcher.api.errors import Problem
 from watcher.api.models import InvoiceIn, InvoiceQuery, SelectIn, seconds
-from watcher.api.reading import read_body, read_query
+from watcher.api.reading import read_body, read_nothing, read_query
 from watcher.clock import now
 from watcher.domain.invoices import Invoice
 from watcher.render import Json
@@ -52,6 +52,7 @@ async def listing(request: web.Request) -> web.Response:
             key.merchant_id,
             status=query.status,
             external_id=query.external_id,
+            flag=query.flag,
             created_after=seconds(query.created_after),
             created_before=seconds(query.created_before),
             after=query.after,
@@ -63,7 +64,7 @@ async def listing(request: web.Request) -> web.Response:
     return web.json_response({"data": data, "next": page[-1].id if more else None})
 
 
-@routes.get("/v1/invoices/{id}")
+@routes.get("/v1/invoices/{id:[0-9A-Za-z_]+}")
 async def show(request: web.Request) -> web.Response:
     """One invoice with its deposits and timeline."""
     key = await authorize(request, "invoices:read", public=True)
@@ -72,7 +73,7 @@ async def show(request: web.Request) -> web.Response:
         return web.json_response(await _shown(conn, request, invoice))
 
 
-@routes.post("/v1/invoices/{id}/select")
+@routes.post("/v1/invoices/{id:[0-9A-Za-z_]+}/select")
 async def select(request: web.Request) -> web.Response:
     """Choose what to pay with: assigns an address; the quotes were fixed at creation."""
     key = await authorize(request, "invoices:write")
@@ -86,10 +87,11 @@ async def select(request: web.Request) -> web.Response:
     return await _changed(request, change)
 
 
-@routes.post("/v1/invoices/{id}/cancel")
+@routes.post("/v1/invoices/{id:[0-9A-Za-z_]+}/cancel")
 async def cancel(request: web.Request) -> web.Response:
     """Close an invoice for which no money was seen."""
     key = await authorize(request, "invoices:write")
+    await read_nothing(request)
 
     async def change(conn: Conn) -> Invoice:
         return await invoicing.cancel_invoice(

@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from functools import partial
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from watcher.domain.deposits import DepositStatus, Depth
-from watcher.domain.invoices import InvoiceStatus
-from watcher.domain.money import Method, Price, parse_percent, parse_price
-from watcher.durations import parse_duration, show_duration
+from watcher import shapes
+from watcher.domain.deposits import DepositStatus
+from watcher.domain.invoices import Flag, InvoiceStatus
+from watcher.domain.money import Method, Price, parse_amount, parse_price
 from watcher.invoicing import NewInvoice
 
 LARGEST_METADATA = 16 * 1024
 
 
-def _checked(check: Callable[[str], object]) -> AfterValidator:
-    """Text that `check` accepts, unchanged."""
-
-    def validate(value: str) -> str:
-        check(value)
-        return value
-
-    return AfterValidator(validate)
+def _whole(text: str) -> str:
+    """Text that every database and every JSON parser takes."""
+    if "\0" in text:
+        raise ValueError("must not hold a NUL character")
+    return text
 
 
 def _small(value: Any) -> Any:
-    if len(json.dumps(value)) > LARGEST_METADATA:
+    if len(json.dumps(value, allow_nan=False)) > LARGEST_METADATA:
         raise ValueError(f"must be at most {LARGEST_METADATA} bytes of JSON")
     return value
 
 
-Line = Annotated[str, Field(max_length=255)]
-Text = Annotated[str, Field(max_length=5000)]
+def _currency(text: str) -> str:
+    return parse_price("1", text).currency
+
+
+Line = Annotated[str, Field(max_length=255), AfterValidator(_whole)]
+Text = Annotated[str, Field(max_length=5000), AfterValidator(_whole)]
 
 
 class Body(BaseModel):
@@ -47,16 +48,13 @@ class Body(BaseModel):
 class PriceIn(Body):
     """A price: plain decimal text and a currency with a rate."""
 
-    amount: Annotated[str, Field(max_length=80)]
-    currency: Annotated[str, Field(max_length=80)]
-
-    @model_validator(mode="after")
-    def _sound(self) -> PriceIn:
-        parse_price(self.amount, self.currency)
-        return self
+    amount: Annotated[
+        str, Field(max_length=80), AfterValidator(partial(parse_amount, what="a price"))
+    ]
+    currency: Annotated[str, AfterValidator(_currency)]
 
     def price(self) -> Price:
-        return parse_price(self.amount, self.currency)
+        return Price(self.amount, self.currency)
 
 
 class CustomerIn(Body):
@@ -79,21 +77,19 @@ class InvoiceIn(Body):
     metadata: Annotated[dict[str, Any], AfterValidator(_small)] = {}
     customer: CustomerIn | None = None
     items: Annotated[list[dict[str, Any]], Field(max_length=100), AfterValidator(_small)] = []
-    valid_for: Annotated[str, _checked(parse_duration)] | None = None
-    tolerance_percent: Annotated[str, _checked(parse_percent)] | None = None
-    confirmations: Annotated[int, Field(ge=1, le=100_000)] | Literal["finalized"] | None = None
+    valid_for: shapes.Duration | None = None
+    tolerance_percent: shapes.Percent | None = None
+    confirmations: shapes.Confirmations | None = None
     autoselect: bool = True
 
     def command(self, created_with: str) -> NewInvoice:
         """The use case's command; `created_with` says what kind of key asked."""
-        depth: Depth | None = self.confirmations
-        valid_for = parse_duration(self.valid_for) if self.valid_for else None
         return NewInvoice(
             price=self.price.price(),
             methods=self.methods,
-            valid_for=valid_for,
+            valid_for=self.valid_for,
             tolerance_percent=self.tolerance_percent,
-            confirmations=depth,
+            confirmations=self.confirmations,
             external_id=self.external_id,
             autoselect=self.autoselect,
             details={
@@ -102,8 +98,7 @@ class InvoiceIn(Body):
                 "metadata": self.metadata,
                 "customer": self.customer.model_dump() if self.customer else None,
                 "items": self.items,
-                "valid_for": show_duration(valid_for) if valid_for else None,
-                "confirmations": depth,
+                "confirmations": self.confirmations,
                 "created_with": created_with,
             },
         )
@@ -131,6 +126,7 @@ class InvoiceQuery(Page):
     """Filters of `GET /v1/invoices`."""
 
     status: InvoiceStatus | None = None
+    flag: Flag | None = None
     external_id: Line | None = None
     created_after: AwareDatetime | None = None
     created_before: AwareDatetime | None = None

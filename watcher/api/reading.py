@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from aiohttp import web
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from watcher.api.errors import Problem, of_validation
 
@@ -13,11 +13,15 @@ LARGEST_BODY = 1024 * 1024
 Model = TypeVar("Model", bound=BaseModel)
 
 
+class Nothing(BaseModel):
+    """A body that says nothing: absent, or an empty object."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
 async def read_body(request: web.Request, model: type[Model]) -> Model:
     """The body as `model`: 415 not called JSON, 413 too long, 400 not JSON, 422 wrong fields."""
-    if "Idempotency-Key" in request.headers:
-        # Ignoring it would make two invoices of one where the client counts on one.
-        raise Problem(422, "Idempotency-Key is not supported in this version; leave it out")
+    _refuse_idempotency(request)
     if request.content_type not in ("application/json", "application/octet-stream"):
         raise Problem(415, "send the body as Content-Type: application/json")
     try:
@@ -26,6 +30,13 @@ async def read_body(request: web.Request, model: type[Model]) -> Model:
         if error.errors(include_input=False)[0]["type"] == "json_invalid":
             raise Problem(400, "the body is not JSON") from error
         raise of_validation(error) from error
+
+
+async def read_nothing(request: web.Request) -> None:
+    """Check a POST that takes no fields."""
+    _refuse_idempotency(request)
+    if await request.read():
+        await read_body(request, Nothing)
 
 
 def read_query(request: web.Request, model: type[Model]) -> Model:
@@ -37,3 +48,9 @@ def read_query(request: web.Request, model: type[Model]) -> Model:
         return model.model_validate(dict(request.query))
     except ValidationError as error:
         raise of_validation(error) from error
+
+
+def _refuse_idempotency(request: web.Request) -> None:
+    """Say so: ignored, it would make two of what the client counts on being one."""
+    if "Idempotency-Key" in request.headers:
+        raise Problem(422, "Idempotency-Key is not supported in this version; leave it out")

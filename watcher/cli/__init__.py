@@ -32,7 +32,7 @@ EXPECTED = (
 
 app = typer.Typer(
     name="deposit-watcher",
-    help="Finds crypto payments to invoices, proves every block it reads, holds no key.",
+    help="Find crypto payments to invoices; prove every block that is read; hold no key.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -66,7 +66,8 @@ def options(
 def main() -> None:
     """Run the command; what may go wrong in a well-made program is one sentence, no traceback."""
     try:
-        app()
+        app(prog_name="deposit-watcher")
     except EXPECTED as error:
-        typer.echo(f"deposit-watcher: {error}", err=True)
+        sentence = error.sentence if isinstance(error, Refused) else str(error)
+        typer.echo(f"deposit-watcher: {sentence}", err=True)
         sys.exit(1)

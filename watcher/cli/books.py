@@ -17,8 +17,8 @@ from watcher.policy import Policy
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-merchant_app = typer.Typer(help="Merchants.", no_args_is_help=True)
-key_app = typer.Typer(help="API keys of merchants.", no_args_is_help=True)
+merchant_app = typer.Typer(help="Add and list merchants.", no_args_is_help=True)
+key_app = typer.Typer(help="Add, list and revoke API keys of merchants.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +28,11 @@ def register(app: typer.Typer) -> None:
 
 
 @merchant_app.command("add")
-def add_merchant(context: typer.Context, name: str, as_json: Json = False) -> None:
+def add_merchant(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="For people; it need not be unique.")],
+    as_json: Json = False,
+) -> None:
     """Add a merchant and print its id."""
 
     async def work(conn: Conn, policy: Policy) -> str:
@@ -40,7 +44,7 @@ def add_merchant(context: typer.Context, name: str, as_json: Json = False) -> No
 
 @merchant_app.command("list")
 def list_merchants(context: typer.Context, as_json: Json = False) -> None:
-    """Every merchant."""
+    """List every merchant."""
 
     async def work(conn: Conn, policy: Policy) -> list[tuple[str, str, str]]:
         found = await storage.merchants.listing(conn)
@@ -58,11 +62,11 @@ def list_merchants(context: typer.Context, as_json: Json = False) -> None:
 def add_key(
     context: typer.Context,
     merchant: Annotated[str, typer.Option(help="The merchant's id.")],
-    public: Annotated[bool, typer.Option(help="A pk_ key, for browsers.")] = False,
+    public: Annotated[bool, typer.Option("--public", help="A pk_ key, for browsers.")] = False,
     scope: Annotated[list[str] | None, typer.Option(help="Default: all.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Add a key; its text and its signing secret are shown this once."""
+    """Add a key; its secrets are shown this once."""
     box = load_box(settings_of(context).secrets.key_file)
 
     async def work(conn: Conn, policy: Policy) -> merchants.NewKey:
@@ -84,9 +88,11 @@ def list_keys(
     merchant: Annotated[str | None, typer.Option(help="Only this merchant's.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Every key, without its text."""
+    """List every key, without its text."""
 
     async def work(conn: Conn, policy: Policy) -> list[Key]:
+        if merchant is not None:
+            await merchants.find_merchant(conn, merchant)
         return await storage.keys.listing(conn, merchant)
 
     rows = [
@@ -109,7 +115,9 @@ def list_keys(
 
 
 @key_app.command("revoke")
-def revoke_key(context: typer.Context, key_id: str) -> None:
+def revoke_key(
+    context: typer.Context, key_id: Annotated[str, typer.Argument(help="The key's id.")]
+) -> None:
     """Stop a key from working, at once and for good."""
 
     async def work(conn: Conn, policy: Policy) -> None:

@@ -13,13 +13,15 @@ from watcher import invoicing
 from watcher.api.models import InvoiceIn, InvoiceQuery
 from watcher.cli.context import in_database, show_json, show_table
 from watcher.clock import now
+from watcher.merchants import find_merchant
 from watcher.policy import Policy
 from watcher.refused import BadField
 from watcher.render import Json
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+InvoiceId = Annotated[str, typer.Argument(help="The invoice's id.")]
 
-invoice_app = typer.Typer(help="Invoices.", no_args_is_help=True)
+invoice_app = typer.Typer(help="Open, show, list and cancel invoices.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -33,9 +35,11 @@ def create(
     merchant: Annotated[str, typer.Option(help="The merchant's id.")],
     amount: Annotated[str, typer.Option(help='Decimal text such as "49.99".')],
     currency: Annotated[str, typer.Option(help="Any currency with a rate, or an asset.")],
-    method: Annotated[list[str] | None, typer.Option(help="Such as ethereum:usdt.")] = None,
-    name: Annotated[str | None, typer.Option()] = None,
-    external_id: Annotated[str | None, typer.Option()] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="Such as ethereum:usdt; may be repeated. Default: all.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What it is for.")] = None,
+    external_id: Annotated[str | None, typer.Option(help="Your own number of it.")] = None,
     valid_for: Annotated[str | None, typer.Option(help='Such as "1h".')] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -50,8 +54,7 @@ def create(
     wanted = _checked(InvoiceIn, fields).command("secret")
 
     async def work(conn: Conn, policy: Policy) -> Json:
-        if await storage.merchants.get(conn, merchant) is None:
-            raise BadField("there is no such merchant", field="merchant")
+        await find_merchant(conn, merchant)
         invoice = await invoicing.open_invoice(conn, policy, merchant, wanted, now())
         return (await invoicing.show_invoices(conn, policy, [invoice], now()))[0]
 
@@ -59,7 +62,7 @@ def create(
 
 
 @invoice_app.command("show")
-def show(context: typer.Context, invoice_id: str, as_json: AsJson = False) -> None:
+def show(context: typer.Context, invoice_id: InvoiceId, as_json: AsJson = False) -> None:
     """Show one invoice with its deposits."""
 
     async def work(conn: Conn, policy: Policy) -> Json:
@@ -74,13 +77,14 @@ def listing(
     context: typer.Context,
     merchant: Annotated[str, typer.Option(help="The merchant's id.")],
     status: Annotated[str | None, typer.Option(help="Only these.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100)] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """The newest invoices of a merchant."""
+    """List the newest invoices of a merchant."""
     query = _checked(InvoiceQuery, {"status": status, "limit": limit})
 
     async def work(conn: Conn, policy: Policy) -> list[Json]:
+        await find_merchant(conn, merchant)
         found = await storage.invoices.listing(
             conn, merchant, status=query.status, limit=query.limit
         )
@@ -106,7 +110,7 @@ def listing(
 
 
 @invoice_app.command("cancel")
-def cancel(context: typer.Context, invoice_id: str, as_json: AsJson = False) -> None:
+def cancel(context: typer.Context, invoice_id: InvoiceId, as_json: AsJson = False) -> None:
     """Close an invoice for which no money was seen."""
 
     async def work(conn: Conn, policy: Policy) -> Json:
@@ -123,7 +127,7 @@ def _checked(model: Any, fields: dict[str, Any]) -> Any:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise BadField(f"{field}: {first['msg'].removeprefix('Value error, ')}") from error
+        raise BadField(first["msg"].removeprefix("Value error, "), field=field) from error
 
 
 def _print(invoice: Json, as_json: bool) -> None:

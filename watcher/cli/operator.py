@@ -29,12 +29,12 @@ def register(app: typer.Typer) -> None:
 def status(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    watch: Annotated[bool, typer.Option(help="Again every two seconds.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Again every two seconds.")] = False,
 ) -> None:
-    """How every network does, as the daemon last published it."""
+    """Show how every network does, as the daemon last told."""
 
     async def work(conn: Conn, policy: Policy) -> Json:
-        return await admin_status(conn, policy, now(), now())
+        return await admin_status(conn, policy, None, now())
 
     while True:
         body = in_database(context, work)
@@ -50,7 +50,10 @@ def doctor(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check configuration, database and endpoints; exit 1 if deposits would be missed."""
+    """Check that no deposit would be missed: database, endpoints.
+
+    Exits with 1 if anything would make deposits be missed.
+    """
     from watcher.daemon import build_policy, open_clients, open_database
 
     settings = settings_of(context)
@@ -74,8 +77,11 @@ def doctor(
         raise typer.Exit(1)
 
 
-def backup(context: typer.Context, file: Path) -> None:
-    """Write a consistent copy of the database while the daemon runs."""
+def backup(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="Where to write it; nothing is overwritten.")],
+) -> None:
+    """Copy the database, whole, while the daemon runs."""
     url = settings_of(context).database.url.get_secret_value()
     run(operate.backup(url, file))
     typer.echo(f"wrote {file}; keep it together with the key file")

@@ -22,18 +22,18 @@ def register(app: typer.Typer) -> None:
 def init(
     path: Annotated[Path, typer.Option(help="Where to write it.")] = DEFAULT_CONFIG,
 ) -> None:
-    """Write a commented configuration and its key file; nothing is overwritten."""
-    write_initial(path)
+    """Write a commented configuration and its key file."""
+    from chains import NETWORKS
+
+    write_initial(path, [spec for spec in NETWORKS.values() if spec.live])
     typer.echo(f"wrote {path} and its key file; add your networks there, then run `doctor`")
 
 
 def run_daemon(
     context: typer.Context,
-    role: Annotated[
-        str, typer.Option(help="Which parts to run, by commas: api, follow. Default: all.")
-    ] = "api,follow",
+    role: Annotated[str, typer.Option(help="Which parts to run, by commas.")] = "api,follow",
 ) -> None:
-    """The daemon: follows every enabled network and serves the API."""
+    """Follow every enabled network and serve the API."""
     import uvloop
 
     from watcher.daemon import ROLES

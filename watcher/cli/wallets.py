@@ -16,13 +16,14 @@ from watcher import wallets
 from watcher.cli.context import in_database, show_json, show_table
 from watcher.clock import now, rfc3339
 from watcher.domain.money import Family, Method, amount_of
+from watcher.merchants import find_merchant
 from watcher.policy import Policy
 from watcher.refused import BadField
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PAGE = 500
 
-wallet_app = typer.Typer(help="Wallets: an xpub, or a pool of addresses.", no_args_is_help=True)
+wallet_app = typer.Typer(help="Add and inspect wallets: xpubs and pools.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -37,18 +38,22 @@ def add(
     family: Annotated[str, typer.Option(help="evm or tron.")],
     xpub: Annotated[str | None, typer.Option(help="Extended public key.")] = None,
     addresses: Annotated[Path | None, typer.Option(help="A file, one address a line.")] = None,
-    from_index: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
+    from_index: Annotated[
+        int, typer.Option(min=0, max=2**31 - 1, help="The first index to give out.")
+    ] = 0,
     as_json: Json = False,
 ) -> None:
-    """Add a wallet; of an xpub the first three addresses are shown to compare."""
+    """Add an xpub, or a pool of addresses.
+
+    Of an xpub the first three addresses are shown, to compare with the owner's wallet.
+    """
     if (xpub is None) == (addresses is None):
         raise typer.BadParameter("give either --xpub or --addresses")
     lines = None if addresses is None else _lines(addresses)
 
     async def work(conn: Conn, policy: Policy) -> tuple[Wallet, list[str]]:
         codec = _codec(policy, family)
-        if await storage.merchants.get(conn, merchant) is None:
-            raise BadField("there is no such merchant", field="merchant")
+        await find_merchant(conn, merchant)
         if xpub is not None:
             wallet = await wallets.add_xpub(conn, merchant, Family(family), xpub, from_index, now())
             return wallet, wallets.first_addresses(codec, xpub, from_index)
@@ -68,7 +73,7 @@ def add(
 
 @wallet_app.command("list")
 def listing(context: typer.Context, as_json: Json = False) -> None:
-    """Every wallet, and how many addresses are left."""
+    """List every wallet, and how many addresses are left."""
 
     async def work(conn: Conn, policy: Policy) -> list[tuple[Wallet, int | None]]:
         return await storage.wallets.listing(conn)
@@ -96,12 +101,19 @@ def listing(context: typer.Context, as_json: Json = False) -> None:
 def show_addresses(
     context: typer.Context,
     wallet: Annotated[str | None, typer.Option(help="Only this wallet's.")] = None,
-    funded: Annotated[bool, typer.Option(help="Only those that received money.")] = False,
+    funded: Annotated[
+        bool, typer.Option("--funded", help="Only those that received money.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Addresses with path, index and what they received: how the owner's wallet finds the money."""
+    """List addresses with their paths and what they received.
+
+    So the owner's wallet finds money that lies beyond its gap limit.
+    """
 
     async def work(conn: Conn, policy: Policy) -> list[tuple[object, ...]]:
+        if wallet is not None:
+            await wallets.find_wallet(conn, wallet)
         found: list[tuple[Assigned, dict[Method, int]]] = []
         while True:
             after = (found[-1][0].family, found[-1][0].address) if found else None
@@ -129,7 +141,10 @@ def skip(
     wallet: Annotated[str, typer.Option(help="The wallet's id.")],
     to: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The next index to give out.")],
 ) -> None:
-    """Pass over indices, such as those given out after the backup that was restored."""
+    """Never give out the indices below another.
+
+    After a backup was restored, those that were given out since must not be given again.
+    """
 
     async def work(conn: Conn, policy: Policy) -> int:
         return await wallets.skip_to(conn, wallet, to)

@@ -76,7 +76,7 @@ def word(value: int) -> str:
     return f"0x{value:064x}"
 
 
-def _encode(tx: Json) -> str:
+def _encode(tx: Json) -> bytes:
     return encode_transaction(msgspec.convert({"hash": "", **tx}, Transaction))
 
 

@@ -96,10 +96,10 @@ def test_a_list_of_words_refuses_one_of_another_size() -> None:
 @pytest.mark.parametrize("text", ["AB", "a b ", " ab ", "0x12", "zz", "abc", "é0"])
 def test_what_is_no_lower_case_hexadecimal_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="hexadecimal"):
-        rlp.require_hexadecimal(text)
+        rlp.content(text)
 
 
 @given(st.binary(max_size=600))
 def test_bytes_hash_as_the_witness_does(content: bytes) -> None:
-    rlp.require_hexadecimal(content.hex())
-    assert rlp.hashed(content.hex()) == keccak(content).hex()
+    assert rlp.content(content.hex()) == content
+    assert rlp.hashed(content) == keccak(content).hex()

@@ -1,0 +1,18 @@
+"""A shop that is open, on each engine in turn."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from storage import Engine
+from tests.api.shop import Shop, make_policy, open_shop, serve
+
+
+@pytest.fixture
+async def shop(engine: Engine) -> AsyncIterator[Shop]:
+    """A shop with the usual configuration."""
+    policy = make_policy()
+    async with serve(engine, policy) as http:
+        yield await open_shop(engine, policy, http)

@@ -1,0 +1,127 @@
+"""Opening an invoice: what is taken, and what comes of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.api.shop import FIRST, PRICE, USDT, Shop, add_key, add_merchant, count_rows
+
+FULL = {
+    "price": {"amount": "49.90", "currency": "usd"},
+    "methods": ["Ethereum:USDT", "ethereum:eth"],
+    "name": "Order #8821",
+    "description": "Two shirts, größe M",
+    "external_id": "8821",
+    "metadata": {"cart": [1, 2, {"deep": None}], "note": "日本"},
+    "customer": {"email": "a@example.org", "name": "A", "address": None, "phone": None},
+    "items": [{"name": "shirt", "quantity": 2}],
+    "valid_for": "90m",
+    "tolerance_percent": "0.50",
+    "confirmations": 6,
+    "autoselect": False,
+}
+
+
+async def test_every_field_comes_back(shop: Shop) -> None:
+    made = await shop.create(**FULL)
+    kept = ("name", "description", "external_id", "metadata", "customer", "items", "valid_for")
+    assert {name: made[name] for name in kept} == {name: FULL[name] for name in kept}
+    assert made["price"] == {"amount": "49.9", "currency": "USD"}
+    assert made["methods"] == ["ethereum:usdt", "ethereum:eth"]
+    assert (made["tolerance_percent"], made["confirmations"]) == ("0.5", 6)
+    assert [quote["required_confirmations"] for quote in made["quotes"]] == [6, 6]
+    assert await shop.show(made) == made
+
+
+async def test_only_a_price_is_needed(shop: Shop) -> None:
+    made = await shop.create()
+    assert made["status"] == "awaiting_payment"
+    assert made["methods"] == ["ethereum:eth", "ethereum:usdt"]  # for DAI there is no rate
+    assert (made["selected"], made["valid_for"], made["confirmations"]) == (None, "1h", None)
+    assert [quote["address"] for quote in made["quotes"]] == [None, None]
+    assert [quote["payment_uri"] for quote in made["quotes"]] == [None, None]
+    assert (made["paid"]["amount"], made["remaining"], made["paid_at"]) == ("0", "10", None)
+
+
+async def test_nothing_that_comes_later_is_promised(shop: Shop) -> None:
+    made = await shop.create()
+    later = ("checkout_url", "success_url", "fail_url", "callback_url", "questionnaire", "face")
+    assert {name: made[name] for name in later} == dict.fromkeys(later)
+
+
+async def test_every_method_is_quoted_at_once(shop: Shop) -> None:
+    made = await shop.create()
+    quotes = {quote["method"]: quote for quote in made["quotes"]}
+    eth, usdt = quotes["ethereum:eth"], quotes["ethereum:usdt"]
+    assert (eth["rate"], eth["amount"], eth["amount_units"]) == (
+        "2000",
+        "0.005",
+        "5000000000000000",
+    )
+    assert (usdt["rate"], usdt["amount"], usdt["amount_units"]) == ("1", "10", "10000000")
+    assert usdt["contract"] == "0xdAC17F958D2ee523a2206206994597C13D831ec7"
+    assert (eth["contract"], eth["decimals"], usdt["decimals"]) == (None, 18, 6)
+
+
+async def test_a_sole_method_gets_its_address_at_once(shop: Shop) -> None:
+    made = await shop.create(methods=["ethereum:usdt"])
+    [quote] = made["quotes"]
+    assert (made["selected"], quote["address"]) == (USDT, FIRST)
+    assert quote["payment_uri"] == (
+        "ethereum:0xdAC17F958D2ee523a2206206994597C13D831ec7@1/transfer"
+        f"?address={FIRST}&uint256=10000000"
+    )
+
+
+async def test_a_sole_method_waits_where_it_shall(shop: Shop) -> None:
+    made = await shop.create(methods=["ethereum:usdt"], autoselect=False)
+    assert (made["selected"], made["quotes"][0]["address"]) == (None, None)
+
+
+async def test_a_method_named_twice_is_one(shop: Shop) -> None:
+    made = await shop.create(methods=["ethereum:usdt", "ETHEREUM:USDT"])
+    assert made["methods"] == ["ethereum:usdt"]
+
+
+async def test_a_coin_can_be_the_price(shop: Shop) -> None:
+    made = await shop.create(
+        price={"amount": "0.123456789012345678", "currency": "ETH"}, methods=["ethereum:eth"]
+    )
+    assert made["quotes"][0]["amount"] == "0.123456789012345678"
+    assert made["quotes"][0]["sources"] == []
+
+
+async def test_each_invoice_has_an_address_of_its_own(shop: Shop) -> None:
+    made = [await shop.create(methods=["ethereum:usdt"]) for _ in range(5)]
+    assert len({each["quotes"][0]["address"] for each in made}) == 5
+
+
+async def test_a_public_key_may_create(shop: Shop) -> None:
+    public = (await add_key(shop.engine, shop.merchant_id, public=True)).text
+    made = await shop.create(public, name="from a browser")
+    assert made["created_with"] == "public"
+    assert (await shop.create())["created_with"] == "secret"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("tolerance_percent", "1"), ("confirmations", 1), ("external_id", "x")]
+)
+async def test_a_public_key_may_not_set(shop: Shop, field: str, value: object) -> None:
+    public = (await add_key(shop.engine, shop.merchant_id, public=True)).text
+    before = await count_rows(shop.engine)
+    answer = await shop.post("/v1/invoices", {"price": PRICE, field: value}, public)
+    assert (answer.status, answer.code) == (403, "forbidden")
+    assert await count_rows(shop.engine) == before
+
+
+async def test_without_a_wallet_nothing_can_be_paid(shop: Shop) -> None:
+    poor = await add_merchant(shop.engine, xpub=None)
+    key = (await add_key(shop.engine, poor)).text
+    answers = [
+        await shop.post("/v1/invoices", {"price": PRICE}, key),
+        await shop.post("/v1/invoices", {"price": PRICE, "methods": ["ethereum:eth"]}, key),
+    ]
+    assert [(each.status, each.code, each.fields) for each in answers] == [
+        (422, "invalid_field", ["methods"]),
+        (422, "invalid_field", ["methods.0"]),
+    ]

@@ -1,0 +1,1 @@
+"""What a fresh reader broke: each test is one defect that was found."""

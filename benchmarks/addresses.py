@@ -153,7 +153,7 @@ async def at_head(session: aiohttp.ClientSession, url: str) -> bool:
 
 def count_calls(resident: int, calls: list[tuple[str, list[object]]]) -> Run:
     """Sort calls by what they were for."""
-    numbers = {hex(number) for number in range(BLOCKS + 1)}
+    numbers = [hex(number) for number in range(BLOCKS + 1)]
     polls = [["latest", False], [hex(BLOCKS + 1), True]]
     blocks, start = 0, Counter[str]()
     for method, params in calls:

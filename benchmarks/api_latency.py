@@ -1,6 +1,6 @@
 """How long the API takes to answer while the daemon catches up, beside when it is idle.
 
-    python -m benchmarks.api_latency [--blocks 60]
+    python -m benchmarks.api_latency [--blocks 100]
 
 The real daemon with its worker process, on SQLite, before a local node with blocks of 160 payments
 each. One client reads one invoice again and again; in the same run first while the daemon catches
@@ -38,7 +38,7 @@ COMMAND_SECONDS = 60
 def main() -> int:
     """Print both distributions and their ratio; 1 where the bound is broken."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--blocks", type=int, default=60)
+    parser.add_argument("--blocks", type=int, default=100)
     blocks = parser.parse_args().blocks
     with TemporaryDirectory() as name, Anvil() as anvil:
         folder = Path(name)

@@ -84,7 +84,8 @@ class Capability:
     endpoint: str
     check: str
     """`chain`, `head`, `receipts`, `finality`, `token USDT` …"""
-    ok: bool
+    ok: bool | None
+    """None: a warning, nothing that loses deposits by itself."""
     detail: str
 
 
@@ -166,6 +167,8 @@ class ClientOptions:
     """The required hash of block 0; None: whatever the first endpoint says."""
     agreement: int = 1
     """Endpoints that must say the same before it is believed where no proof says it."""
+    finality_depth: int | None = None
+    """What is final never comes closer to the head than so many blocks; None: no such rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +196,14 @@ class NetworkSpec:
     payment_uri: Callable[[Asset, Address, int, int], str]
     """(asset, to, units, chain id) -> what a QR code carries."""
     open_client: Callable[[NetworkSpec, ClientOptions], ChainClient]
+    commits_to_transfers: bool = True
+    """Whether a block's hash commits to every transfer in it; else another endpoint must."""
+    sees_internal: bool = True
+    """Whether the native coin is seen that a contract sends."""
+    finality_depth: int | None = None
+    """`ClientOptions.finality_depth` unless configured; None: nothing to configure."""
+    reserved: frozenset[Address] = frozenset()
+    """What logs the coin's moves as if it were a token: never to be listed as one."""
 
     def show_hash(self, value: Hash) -> str:
         return self.hash_prefix + value

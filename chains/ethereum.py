@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from chains.base import ChainClient, ClientOptions, Explorer, NetworkSpec
 from chains.evm.address import CODEC, parse, payment_uri
+from chains.evm.rules import SYSTEM_ADDRESS
 from watcher.domain.blocks import Hash
 from watcher.domain.money import Asset, Family, Network
 
 EVM = Family("evm")
+RESERVED = frozenset({SYSTEM_ADDRESS})
 
 
 def token(network: Network, symbol: str, decimals: int, contract: str) -> Asset:
@@ -56,6 +58,8 @@ ETHEREUM = NetworkSpec(
     hash_prefix="0x",
     payment_uri=payment_uri,
     open_client=open_client,
+    sees_internal=False,
+    reserved=RESERVED,
 )
 
 SEPOLIA = NetworkSpec(
@@ -74,4 +78,6 @@ SEPOLIA = NetworkSpec(
     hash_prefix="0x",
     payment_uri=payment_uri,
     open_client=open_client,
+    sees_internal=False,
+    reserved=RESERVED,
 )

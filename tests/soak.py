@@ -35,13 +35,14 @@ def main() -> None:
         urls = {"sqlite": f"sqlite:///{folder}/soak.db", "postgresql": database_url(server, name)}
         for engine, url in urls.items():
             begun = time.monotonic()
-            asyncio.run(soak(Path(folder, engine), url, chosen.kills, chosen.seed))
+            place = Path(folder, engine)
+            place.mkdir()
+            asyncio.run(soak(place, url, chosen.kills, chosen.seed))
             print(f"{engine}: the books are equal, {time.monotonic() - begun:.0f} s", flush=True)
 
 
 async def soak(folder: Path, database_url: str, kills: int, seed: int) -> None:
     """One engine: a chain of its own, a killed daemon, and a calm follower beside it."""
-    folder.mkdir()
     calm_url = f"sqlite:///{folder}/calm.db"
     for url in (database_url, calm_url):
         engine = open_engine(url)

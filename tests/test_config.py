@@ -233,7 +233,7 @@ def test_a_mistake_is_named_in_one_sentence(text: str, line: str, tmp_path: Path
         ),
         ('tokens = [{ symbol = "A", decimals = 6 }]', "tokens.0.address: required"),
         ("confirmation_tiers = []", "confirmation_tiers: unknown key"),
-        ("finality_depth = 128", "finality_depth: unknown key"),
+        ("finality_depth = 0", "finality_depth: must be at least 1"),
         ('second_source = "off"', "second_source: unknown key"),
     ],
 )

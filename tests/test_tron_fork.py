@@ -99,7 +99,8 @@ async def test_a_payment_that_a_fork_moves_is_retracted_and_counted_once_more(
     node.solid = 83
     await catch_up(follower)
     invoice = await the_invoice(engine, "returns")
-    assert (invoice.status, invoice.confirmed) == (InvoiceStatus.PAID, 1)
+    assert invoice.status is InvoiceStatus.PAID
+    assert invoice.confirmed == 1
 
 
 async def test_a_payment_that_a_fork_drops_is_retracted_for_good(
@@ -111,7 +112,8 @@ async def test_a_payment_that_a_fork_drops_is_retracted_for_good(
     node.solid = node.head
     await catch_up(follower)
     invoice = await the_invoice(engine, "vanishes")
-    assert (invoice.status, invoice.seen) == (InvoiceStatus.AWAITING_PAYMENT, 0)
+    assert invoice.status is InvoiceStatus.AWAITING_PAYMENT
+    assert invoice.seen == 0
     assert [each.status for each in await deposits_of(engine, "vanishes")] == ["orphaned"]
     kinds = await told(engine)
     assert kinds.count("deposit.orphaned") == 2

@@ -66,6 +66,7 @@ def make_policy(
             rules=DepositRules(confirmations, minimum or {}),
             reorg_limit=reorg_limit,
             agreement=agreement,
+            repeat_transfers=False,
             poll_seconds=1,
             start_block=0,
         )

@@ -67,6 +67,10 @@ agreement = "auto"                       # endpoints that must give the same blo
 # reorg_limit = {reorg_limit:<23}  # blocks kept and undoable; a deeper reorg halts the network
 """
 
+_FINALITY_DEPTH = """\
+# finality_depth = {depth:<20}  # what is final stays at least so many blocks below the head
+"""
+
 
 def default_toml(admin_token: str, key_file: Path, networks: Iterable[NetworkSpec]) -> str:
     """The whole configuration with comments and defaults; of `networks` each is off."""
@@ -75,6 +79,12 @@ def default_toml(admin_token: str, key_file: Path, networks: Iterable[NetworkSpe
 
 
 def _network(spec: NetworkSpec) -> str:
+    depth = spec.finality_depth
+    special = "" if depth is None else _FINALITY_DEPTH.format(depth=depth)
+    return _common(spec) + special
+
+
+def _common(spec: NetworkSpec) -> str:
     return _NETWORK.format(
         name=spec.name,
         chain_id=spec.chain_id,
@@ -101,15 +111,15 @@ def write_initial(path: Path, networks: Iterable[NetworkSpec]) -> None:
     config = default_toml(secrets.token_urlsafe(TOKEN_BYTES), key_file, networks)
     if path.exists():  # before a key file is made in vain; `_create` would refuse it too
         raise ConfigError(f"{path} exists already and is not overwritten")
-    _create(key_file, Fernet.generate_key().decode() + "\n")
+    create_file(key_file, Fernet.generate_key().decode() + "\n")
     try:
-        _create(path, config)
+        create_file(path, config)
     except ConfigError:
         key_file.unlink()
         raise
 
 
-def _create(path: Path, text: str) -> None:
+def create_file(path: Path, text: str) -> None:
     """Make a file appear whole, by its owner only to be read; refuse to replace one."""
     try:
         handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600

@@ -10,7 +10,7 @@ from chains.base import ChainClient
 from storage import Engine
 from watcher.domain.blocks import BlockRef, Hash, Transfer
 from watcher.domain.deposits import Deposit, is_deep
-from watcher.domain.money import Network
+from watcher.policy import NetworkPolicy
 
 ASKED_AT_ONCE = 8
 
@@ -19,25 +19,31 @@ Given = Mapping[BlockRef, frozenset[str]]
 
 
 async def ask_again(
-    engine: Engine, client: ChainClient, network: Network, tip: BlockRef, finality: int | None
+    engine: Engine, client: ChainClient, network: NetworkPolicy, tip: BlockRef, finality: int | None
 ) -> Given:
     """Ask the endpoints for every block with deposits that are deep enough to be confirmed.
 
+    Where a block's hash does not commit to its transfers, who is asked must repeat them, too.
     Oldest first. Nothing is stored here.
     """
     async with storage.read(engine) as conn:
         deep: dict[int, list[Deposit]] = {}
-        for each in await storage.deposits.pending(conn, network):
+        for each in await storage.deposits.pending(conn, network.spec.name):
             if not each.corroborated and is_deep(each, tip, finality):
                 deep.setdefault(each.block_number, []).append(each)
-        refs = [await storage.blocks.at(conn, network, number) for number in sorted(deep)]
+        refs = [await storage.blocks.at(conn, network.spec.name, n) for n in sorted(deep)]
     # A deposit below the blocks that we keep is final; its block is known by what it stored.
     held = [ref or _ref_of(deep[number][0]) for number, ref in zip(sorted(deep), refs, strict=True)]
     given: dict[BlockRef, frozenset[str]] = {}
     for start in range(0, len(held), ASKED_AT_ONCE):
         few = held[start : start + ASKED_AT_ONCE]
         names = await asyncio.gather(
-            *(client.corroborate(ref, transfers_of(deep[ref.number])) for ref in few)
+            *(
+                client.corroborate(
+                    ref, transfers_of(deep[ref.number]) if network.repeat_transfers else ()
+                )
+                for ref in few
+            )
         )
         given |= dict(zip(few, names, strict=True))
     return given

@@ -241,7 +241,7 @@ class Follower:
         if self._finality.frozen:
             return
         final, agreement = self._finality.number, self._rules.agreement
-        asked = await ask_again(self._engine, self._client, self._network, tip, final)
+        asked = await ask_again(self._engine, self._client, self._rules, tip, final)
         self.health.short = [
             f"block {ref.number} waits for agreement: {len(who)} of {agreement} endpoints repeat it"
             for ref, who in asked.items()

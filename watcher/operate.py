@@ -47,7 +47,7 @@ async def examine(policy: Policy, clients: Mapping[Network, ChainClient]) -> lis
             Finding(
                 f"{name}/{each.endpoint}",
                 each.check,
-                each.ok or (None if each.check == "traces" else False),
+                each.ok,
                 each.detail,
             )
             for each in found

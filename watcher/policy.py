@@ -25,6 +25,8 @@ class NetworkPolicy:
     reorg_limit: int
     agreement: int
     """Endpoints that must give a block's hash before a deposit in it is confirmed."""
+    repeat_transfers: bool
+    """Whether these endpoints must repeat a deposit's transfers, too."""
     poll_seconds: int
     start_block: int | None
     """Where the first start begins; None: some blocks below the head."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -120,6 +120,8 @@ class NetworkSettings(Section):
     start_block: shapes.StartBlock = "head"
     agreement: shapes.Agreement = "auto"
     reorg_limit: Annotated[int, Field(ge=2)] | None = None
+    second_source: Literal["required", "preferred", "off"] | None = None
+    finality_depth: shapes.AtLeastOne | None = None
 
     @field_validator("endpoints")
     @classmethod
@@ -159,6 +161,14 @@ def _refuse_twins(names: list[str]) -> None:
         seen.add(name.lower())
 
 
+class Sandbox(Section):
+    """The embedded nodes of an instance in which nothing is real."""
+
+    folder: shapes.FilePath
+    """Where their chains are kept."""
+    seconds_per_block: shapes.AtLeastOne = 1
+
+
 class Invoices(Section):
     """What holds for an invoice that does not say otherwise."""
 
@@ -192,6 +202,7 @@ class Settings(BaseSettings):
     networks: dict[shapes.NetworkName, NetworkSettings] = {}
     invoices: Invoices = Invoices()
     rates: Rates = Rates()
+    sandbox: Sandbox | None = None
 
     @classmethod
     def settings_customise_sources(

@@ -162,7 +162,14 @@ def network_warnings(network: NetworkPolicy) -> list[str]:
             "one endpoint decides: a chain of invented blocks would be believed; "
             "configure a second, independent endpoint"
         )
-    if network.spec.family == "evm":
+    if not network.repeat_transfers and not network.spec.commits_to_transfers:
+        warnings.append("tokens and internal transfers are believed as one endpoint tells them")
+    elif network.agreement < 2 and not network.spec.commits_to_transfers:
+        warnings.append(
+            "tokens and internal transfers are confirmed on one endpoint's word: no block commits "
+            "to them, and no second endpoint is configured to repeat them"
+        )
+    if not network.spec.sees_internal:
         warnings.append(
             "internal transfers of the native coin (sent by a contract) are not seen: "
             "only the coin that a transaction itself carries is"

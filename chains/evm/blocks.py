@@ -9,50 +9,49 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from chains.base import ChainDataError
 from chains.evm.encoding import KNOWN_TYPES, transaction_type
 from chains.evm.header import header_fields
-from chains.evm.messages import Log, Receipt, Transaction
+from chains.evm.logs import (
+    LOG_TRANSFER,
+    SUCCESS,
+    TRANSFER,
+    Refusal,
+    canonical,
+    coin_transfer,
+    refusal,
+    require_value_logged,
+    token_transfer,
+    tx_hash,
+)
+from chains.evm.messages import Receipt, Transaction
 from chains.evm.proof import Proven, prove
 from chains.evm.rlp import number
-from watcher.domain.blocks import Block, Hash, Transfer
+from chains.evm.rules import ETHEREUM_RULES, SYSTEM_ADDRESS, EvmRules
+from watcher.domain.blocks import Block, Transfer
 from watcher.domain.money import Address, Method, Network
 
 __all__ = ["Listing", "Reading", "Refusal", "header_fields", "read_block"]
 
-TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
-"""keccak("Transfer(address,address,uint256)")"""
-SYSTEM_ADDRESS = Address("0xfffffffffffffffffffffffffffffffffffffffe")
-"""Logs the native coin's own moves once EIP-7708 is active: never a token."""
 GWEI = 10**9
-
-SUCCESS = "0x1"
-NO_HIGH_BYTES = "0x" + 24 * "0"  # above an address in a word of 32 bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What to look for."""
+    """What to look for, and by which rules."""
 
     network: Network
     native: Method
     tokens: Mapping[Address, Method]
     """By contract."""
+    rules: EvmRules = ETHEREUM_RULES
 
     def __post_init__(self) -> None:
         for contract in self.tokens:
             if contract != contract.lower():  # would never match, and miss every deposit
                 raise ValueError(f"not canonical: {contract}")
-            if contract == SYSTEM_ADDRESS:
+            if contract in (SYSTEM_ADDRESS, self.rules.native_log):
                 raise ValueError(f"reserved, no token: {contract}")
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Something in a block that looks like a transfer of a listed asset and is no payment."""
-
-    tx_hash: Hash
-    position: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +77,10 @@ def read_block(block_json: bytes, receipts_json: bytes, listing: Listing) -> Rea
     Raises:
         ChainDataError: the answers contradict themselves or the block's hash; names the block.
     """
-    proven = prove(block_json, receipts_json)
-    found = list(_find(proven, listing))
+    proven = prove(block_json, receipts_json, state_sync=listing.rules.state_sync)
+    if listing.rules.native_log is not None:
+        _check_values(proven, listing.rules.native_log)
+    found = [*_find(proven, listing), *_unproven(proven, listing)]
     block = Block(
         proven.ref,
         tuple(move for move in found if isinstance(move, Transfer)),
@@ -89,20 +90,50 @@ def read_block(block_json: bytes, receipts_json: bytes, listing: Listing) -> Rea
     return Reading(block, refusals, proven.unknown_fields)
 
 
+def _check_values(proven: Proven, coin: Address) -> None:
+    """Raise ChainDataError where a transaction's value is in no log of its own."""
+    try:
+        for tx, receipt in zip(proven.block.transactions, proven.receipts, strict=True):
+            require_value_logged(tx, receipt, coin)
+    except ValueError as error:
+        raise ChainDataError(f"block {proven.ref.number}: {error}") from error
+
+
 def _find(proven: Proven, listing: Listing) -> Iterator[Transfer | Refusal]:
-    block = proven.block
+    block, by_value = proven.block, listing.rules.native_log is None
     for tx, receipt in zip(block.transactions, proven.receipts, strict=True):
-        if tx.to is not None and tx.value != "0x0":
+        if by_value and tx.to is not None and tx.value != "0x0":
             yield _moved_value(tx, tx.to, receipt, listing.native)
-        for index, log in enumerate(receipt.logs):
-            if log.topics and log.topics[0] == TRANSFER:
-                method = listing.tokens.get(_address(log.address))
-                if method is not None:
-                    yield _token_transfer(tx, receipt, index, method)
+        yield from _in_logs(tx, receipt, listing)
     for index, withdrawal in enumerate(block.withdrawals or ()):
         if gwei := number(withdrawal.amount):
-            to, units = _address(withdrawal.address), gwei * GWEI
+            to, units = canonical(withdrawal.address), gwei * GWEI
             yield Transfer(None, f"withdrawal/{index}", listing.native, None, to, units)
+
+
+def _in_logs(tx: Transaction, receipt: Receipt, listing: Listing) -> Iterator[Transfer | Refusal]:
+    coin = listing.rules.native_log
+    for index, log in enumerate(receipt.logs):
+        if not log.topics:
+            continue
+        if log.topics[0] == TRANSFER:
+            method = listing.tokens.get(canonical(log.address))
+            if method is not None:
+                yield token_transfer(tx, receipt, index, method)
+        elif coin is not None and log.topics[0] == LOG_TRANSFER and canonical(log.address) == coin:
+            found = coin_transfer(tx, receipt, index, coin, listing.native)
+            if found is not None:
+                yield found
+
+
+def _unproven(proven: Proven, listing: Listing) -> Iterator[Refusal]:
+    """What a receipt claims that is under no root; its logs were not even checked for form."""
+    receipt, contracts = proven.made_up, {*listing.tokens, listing.rules.native_log}
+    if receipt is None:
+        return
+    for index, log in enumerate(receipt.logs):
+        if log.topics[:1] in ([TRANSFER], [LOG_TRANSFER]) and canonical(log.address) in contracts:
+            yield refusal(receipt.transaction_hash, index, "state-sync receipt under no root")
 
 
 def _moved_value(tx: Transaction, to: str, receipt: Receipt, native: Method) -> Transfer | Refusal:
@@ -115,38 +146,6 @@ def _moved_value(tx: Transaction, to: str, receipt: Receipt, native: Method) -> 
     elif receipt.status != SUCCESS:
         reason = "failed transaction"
     if reason is not None:
-        return Refusal(_hash(tx.hash), "value", reason)
+        return Refusal(tx_hash(tx.hash), "value", reason)
     units = number(tx.value)
-    return Transfer(_hash(tx.hash), "value", native, _address(tx.sender), _address(to), units)
-
-
-def _token_transfer(
-    tx: Transaction, receipt: Receipt, index: int, method: Method
-) -> Transfer | Refusal:
-    """What a Transfer log of a listed contract says. Before Byzantium a log means success."""
-    tx_hash, position, log = _hash(tx.hash), f"log/{index}", receipt.logs[index]
-    failed = receipt.root is None and receipt.status != SUCCESS
-    reason = "failed transaction" if failed else _flaw(log)
-    if reason is not None:
-        return Refusal(tx_hash, position, reason)
-    sender, to = (Address("0x" + topic[-40:]) for topic in log.topics[1:])
-    return Transfer(tx_hash, position, method, sender, to, int(log.data, 16))
-
-
-def _flaw(log: Log) -> str | None:
-    """Why a log with the topic of Transfer is none of the common shape (chains.md 2.8)."""
-    if len(log.topics) != 3:
-        return f"{len(log.topics)} topics instead of 3"
-    if len(log.data) != len(TRANSFER):
-        return "amount is not 32 bytes"
-    if any(topic[:-40] != NO_HIGH_BYTES for topic in log.topics[1:]):
-        return "a topic is no address"
-    return "amount is zero" if int(log.data, 16) == 0 else None
-
-
-def _hash(text: str) -> Hash:
-    return Hash(text[2:])
-
-
-def _address(text: str) -> Address:
-    return Address(text.lower())
+    return Transfer(tx_hash(tx.hash), "value", native, canonical(tx.sender), canonical(to), units)

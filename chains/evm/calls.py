@@ -11,7 +11,7 @@ from chains.endpoints import Endpoint
 from chains.evm.header import read_header
 from chains.evm.rpc import NoSuchBlock
 from watcher.domain.blocks import BlockRef, Hash
-from watcher.domain.money import Address
+from watcher.domain.money import Address, Asset
 
 Quantity = Annotated[str, msgspec.Meta(pattern=r"^0x[0-9a-f]{1,64}$")]
 Word = Annotated[str, msgspec.Meta(pattern=r"^0x[0-9a-f]{64}$")]
@@ -69,14 +69,25 @@ async def chain_id(node: Endpoint) -> int:
     return int(answer, 16)
 
 
-async def decimals(node: Endpoint, contract: Address) -> int:
-    """What a token says its decimals are."""
+async def decimals(node: Endpoint, contract: Address) -> int | None:
+    """What a token says its decimals are; None where there is no contract at all."""
     call = {"to": contract, "data": DECIMALS}
     answer = await node.call("eth_call", [call, "latest"], str)
+    if answer in (None, "0x"):
+        return None
     try:
-        return int(answer or "0x", 16)
+        return int(answer, 16)
     except ValueError:
         raise ChainDataError(f"no token answers at {contract}") from None
+
+
+async def require_decimals(node: Endpoint, asset: Asset) -> int | None:
+    """What a listed token says its decimals are; raises ChainDataError where we say otherwise."""
+    assert asset.contract is not None
+    said = await decimals(node, asset.contract)
+    if said not in (None, asset.decimals):
+        raise ChainDataError(f"{said} decimals, configured {asset.decimals}")
+    return said
 
 
 def require_number(given: int, asked: int) -> None:

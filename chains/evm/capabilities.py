@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
-from chains.base import Capability, ChainDataError, ChainError, ChainUnavailable
+from chains.base import Capability, ChainError, ChainUnavailable
 from chains.endpoints import Endpoint
 from chains.evm import calls
 from watcher.domain.blocks import BlockRef
@@ -14,18 +14,33 @@ from watcher.domain.money import Asset
 STALE_BLOCKS = 25  # a head this many usual block times old: the node does not follow
 
 
+class Doubt(ChainUnavailable):
+    """Worth a warning: no deposit is lost by it alone."""
+
+
 async def examine(
-    node: Endpoint, assets: Sequence[Asset], chain_id: int, pace_seconds: int
+    node: Endpoint,
+    assets: Sequence[Asset],
+    require_chain: Callable[[Endpoint], Awaitable[str]],
+    pace_seconds: int,
+    *,
+    by_traces: bool,
 ) -> list[Capability]:
-    """Every check of one endpoint; after a wrong chain or no answer at all, only that."""
-    chain = await _check(node, "chain", _chain(node, chain_id))
+    """Every check of one endpoint; after a wrong chain or no answer at all, only that.
+
+    Args:
+        require_chain: says which chain it follows; raises WrongChain.
+        by_traces: internal payments of the native coin show in traces only.
+    """
+    chain = await _check(node, "chain", require_chain(node))
     if not chain.ok:
         return [chain]
     found = [chain]
     found.append(await _check(node, "head", _head(node, pace_seconds)))
     found.append(await _check(node, "finality", _finality(node)))
     found.append(await _check(node, "receipts", _receipts(node)))
-    found.append(await _check(node, "traces", _traces(node)))
+    if by_traces:
+        found.append(await _check(node, "traces", _traces(node)))
     for asset in assets:
         if asset.contract is not None:
             found.append(await _check(node, f"token {asset.symbol}", _token(node, asset)))
@@ -36,12 +51,8 @@ async def _check(node: Endpoint, check: str, work: Awaitable[str]) -> Capability
     try:
         return Capability(node.name, check, True, await work)
     except ChainError as error:
-        return Capability(node.name, check, False, node.redaction.scrub(str(error)))
-
-
-async def _chain(node: Endpoint, chain_id: int) -> str:
-    await node.identify()
-    return f"chain id {chain_id}, genesis {(await calls.genesis_hash(node))[:8]}…"
+        ok = None if isinstance(error, Doubt) else False
+        return Capability(node.name, check, ok, node.redaction.scrub(str(error)))
 
 
 async def _head(node: Endpoint, pace_seconds: int) -> str:
@@ -73,15 +84,14 @@ async def _traces(node: Endpoint) -> str:
         params = [f"0x{head.hash}", {"tracer": "callTracer"}]
         traces = await node.raw("debug_traceBlockByHash", params)
     except ChainError as error:
-        raise ChainUnavailable(f"none, internal ETH by audit only: {error}") from None
+        raise Doubt(f"none, internal ETH by audit only: {error}") from None
     if traces is None:
-        raise ChainUnavailable("none, internal ETH by audit only")
+        raise Doubt("none, internal ETH by audit only")
     return "callTracer"
 
 
 async def _token(node: Endpoint, asset: Asset) -> str:
-    assert asset.contract is not None
-    said = await calls.decimals(node, asset.contract)
-    if said != asset.decimals:
-        raise ChainDataError(f"{said} decimals, configured {asset.decimals}")
+    said = await calls.require_decimals(node, asset)
+    if said is None:
+        raise Doubt(f"no contract at {asset.contract}, as on private chains")
     return f"{said} decimals"

@@ -14,6 +14,7 @@ from chains.base import (
     ChainDataError,
     ChainUnavailable,
     ClientOptions,
+    EndpointRefused,
     EndpointReport,
     NetworkSpec,
     WrongChain,
@@ -24,6 +25,7 @@ from chains.evm.blocks import Listing, Reading, header_fields
 from chains.evm.capabilities import examine
 from chains.evm.provider import FastHTTPProvider
 from chains.evm.rpc import NoSuchBlock
+from chains.evm.rules import ETHEREUM_RULES, EvmRules
 from chains.evm.worker import Read, read_apart
 from chains.worker import SHARED
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
@@ -42,15 +44,23 @@ class EvmClient:
     """Implements `chains.base.ChainClient`.
 
     Args:
+        rules: what is special about the network.
         read: decodes and proves a block; None: in the worker process that all clients share.
     """
 
     def __init__(
-        self, spec: NetworkSpec, options: ClientOptions, *, read: Read | None = None
+        self,
+        spec: NetworkSpec,
+        options: ClientOptions,
+        rules: EvmRules = ETHEREUM_RULES,
+        *,
+        read: Read | None = None,
     ) -> None:
         native = spec.assets[0].method
         tokens = {a.contract: a.method for a in options.assets if a.contract is not None}
-        self._listing = Listing(spec.name, native, tokens)
+        self._listing = Listing(spec.name, native, tokens, rules)
+        self._unchecked = [asset for asset in options.assets if asset.contract is not None]
+        """Tokens whose decimals no endpoint has been asked for yet."""
         self._native_listed = any(asset.method == native for asset in options.assets)
         self._options, self._pace_seconds = options, spec.pace_seconds
         self._genesis = options.genesis_hash
@@ -67,13 +77,17 @@ class EvmClient:
         return await self._pool.ask(self._head)
 
     async def finalized(self) -> BlockRef | None:
-        ask = partial(calls.block_ref, block="finalized")
-        if self._options.agreement == 1:
-            return await self._pool.ask(ask)
-        said = [ref for ref in (await self._pool.each(ask)).values() if ref]
-        said.sort(key=attrgetter("number"))
-        # Sorted upwards: as many as must agree call this one final, or a later one.
-        return said[-self._options.agreement] if len(said) >= self._options.agreement else None
+        final = await self._agreed("finalized")
+        depth = self._options.finality_depth
+        if final is None or depth is None:
+            return final
+        head = await self._agreed("latest")
+        if head is None or head.number < depth:
+            return None
+        deepest = head.number - depth
+        if final.number <= deepest:
+            return final
+        return await self._pool.ask(partial(calls.block_ref, block=deepest))
 
     async def block(self, number: int) -> Block | None:
         found = await self._pool.ask(partial(self._find, number))
@@ -94,8 +108,12 @@ class EvmClient:
 
     async def capabilities(self) -> Sequence[Capability]:
         options, pace = self._options, self._pace_seconds
+        by_traces = self._listing.rules.native_log is None
         found = await asyncio.gather(
-            *(examine(n, options.assets, options.chain_id, pace) for n in self._pool.endpoints)
+            *(
+                examine(node, options.assets, self._require_chain, pace, by_traces=by_traces)
+                for node in self._pool.endpoints
+            )
         )
         return [capability for of_endpoint in found for capability in of_endpoint]
 
@@ -108,7 +126,21 @@ class EvmClient:
             shared, self._shared = self._shared, None
             await shared.release()
 
+    async def _agreed(self, tag: str) -> BlockRef | None:
+        """The highest block that `agreement` endpoints have at `tag`, it or a later one."""
+        ask = partial(calls.block_ref, block=tag)
+        if self._options.agreement == 1:
+            return await self._pool.ask(ask)
+        said = [ref for ref in (await self._pool.each(ask)).values() if ref]
+        said.sort(key=attrgetter("number"))
+        # Sorted upwards: as many as must agree have this one, or a later one.
+        return said[-self._options.agreement] if len(said) >= self._options.agreement else None
+
     async def _identify(self, node: Endpoint) -> None:
+        await self._require_chain(node)
+        await self._require_decimals(node)
+
+    async def _require_chain(self, node: Endpoint) -> str:
         """Both, since private chains share ids and forks share a genesis."""
         chain_id = await calls.chain_id(node)
         if chain_id != self._options.chain_id:
@@ -118,6 +150,20 @@ class EvmClient:
             self._genesis = genesis
         if genesis != self._genesis:
             raise WrongChain(f"its block 0 is {genesis}, ours {self._genesis}")
+        return f"chain id {chain_id}, genesis {genesis[:8]}…"
+
+    async def _require_decimals(self, node: Endpoint) -> None:
+        """Once a start: a wrong number of decimals would turn a cent into millions, or back."""
+        while self._unchecked:
+            asset = self._unchecked[-1]
+            try:
+                await calls.require_decimals(node, asset)
+            except EndpointRefused:
+                return  # serves no calls: another may
+            except ChainDataError as error:
+                raise ChainDataError(f"token {asset.symbol}: {error}") from error
+            if asset in self._unchecked:  # else checked at another endpoint meanwhile
+                self._unchecked.remove(asset)
 
     async def _head(self, node: Endpoint) -> BlockRef:
         head = await calls.newest(node)

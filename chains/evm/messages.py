@@ -113,8 +113,9 @@ class Block(Header, kw_only=True):
 class Placed(Message):
     """Says where it stands, which is under no root."""
 
-    block_hash: str
-    block_number: str
+    block_hash: str | None
+    """None in a preconfirmation."""
+    block_number: str | None
     transaction_hash: str
     transaction_index: str
 
@@ -138,6 +139,8 @@ class Receipt(Placed):
     status: str | None = None
     root: str | None = None
     """The state after it, instead of `status`, before Byzantium."""
+    preconfirmation: bool = False
+    """bor's word on a transaction that is in no block yet."""
 
 
 _header = msgspec.json.Decoder(Header)

@@ -14,6 +14,7 @@ from functools import reduce
 from operator import or_
 
 from chains.base import ChainDataError
+from chains.evm.bridge import STATE_SYNC, take_off_made_up
 from chains.evm.encoding import (
     KNOWN_TYPES,
     encode_receipt,
@@ -47,9 +48,11 @@ class Proven:
 
     Names of header fields, and `transaction type 0x…`.
     """
+    made_up: Receipt | None = None
+    """A state-sync receipt under no root, which was taken off `receipts`."""
 
 
-def prove(block_json: bytes, receipts_json: bytes) -> Proven:
+def prove(block_json: bytes, receipts_json: bytes, *, state_sync: bool = False) -> Proven:
     """Decode and prove a block; raises ChainDataError naming it and what contradicts.
 
     A header with fields that we do not know is not refused when its hash does not come out, nor is
@@ -57,28 +60,40 @@ def prove(block_json: bytes, receipts_json: bytes) -> Proven:
     recomputed: a fork may have brought them. They are in `unknown_fields`, and until another
     endpoint agrees on `header_fields` this is no proof. The rest holds all the same: the
     receiptsRoot, and each known transaction's hash.
+
+    With `state_sync` (`rules.EvmRules`) the last transaction may be of type 0x7f. What nodes send
+    of it does not give its hash, so that in such a block nothing proves which transactions are
+    listed, nor the hash of that one; but each receipt, and with it all money, is proven as ever.
     """
     block, receipts = decode_block(block_json), decode_receipts(receipts_json)
     try:
         unproven = unproven_fields(block, block_json)
         ref = make_ref(block)
-        new_types = _prove_transactions(block)
+        made_up = take_off_made_up(block, receipts) if state_sync else None
+        new_types = _prove_transactions(block, state_sync)
         _check_places(block, receipts)
         _prove_receipts(block, receipts)
         _prove_withdrawals(block)
     except ValueError as error:
         raise ChainDataError(f"block {_height(block)}: {error}") from error
-    return Proven(ref, block, receipts, (*unproven, *new_types))
+    return Proven(ref, block, receipts, (*unproven, *new_types), made_up)
 
 
-def _prove_transactions(block: Block) -> tuple[str, ...]:
-    """Recompute hashes and root; return what kept the root from it."""
+def _prove_transactions(block: Block, state_sync: bool) -> tuple[str, ...]:
+    """Recompute hashes and root; return what kept the root from it, where that needs a second."""
     encoded = _each("transaction", _encode_checked, block.transactions)
-    kinds = {transaction_type(tx) for tx in block.transactions}
-    if unknown := sorted(kinds.difference(KNOWN_TYPES)):
-        return tuple(f"transaction type {kind:#x}" for kind in unknown)
-    _require_root(encoded, block.transactions_root, "transactionsRoot")
-    return ()
+    kinds = [transaction_type(tx) for tx in block.transactions]
+    unknown = set(kinds).difference(KNOWN_TYPES)
+    if not unknown:
+        _require_root(encoded, block.transactions_root, "transactionsRoot")
+        return ()
+    if len({tx.hash for tx in block.transactions}) < len(kinds):
+        raise ValueError("a transaction stands there twice")  # two deposits would be taken for one
+    if state_sync and STATE_SYNC in unknown:
+        if STATE_SYNC in kinds[:-1]:
+            raise ValueError("a state-sync transaction that is not the last")
+        unknown.remove(STATE_SYNC)
+    return tuple(f"transaction type {kind:#x}" for kind in sorted(unknown))
 
 
 def _encode_checked(tx: Transaction) -> bytes:
@@ -98,6 +113,10 @@ def _check_places(block: Block, receipts: Sequence[Receipt]) -> None:
         raise ValueError(f"{len(receipts)} receipts for {len(block.transactions)} transactions")
     newest = -1
     for index, (tx, receipt) in enumerate(zip(block.transactions, receipts, strict=True)):
+        if receipt.preconfirmation or receipt.block_hash is None:
+            raise ValueError(f"receipt {index} is a preconfirmation: of no block yet")
+        if transaction_type(tx) not in KNOWN_TYPES:
+            newest = -1  # not established whether bor counts on, and nothing reads it
         place = hex(index)
         parts: tuple[Placed, ...] = (receipt, *receipt.logs)
         for part in parts:

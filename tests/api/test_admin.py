@@ -111,7 +111,8 @@ async def test_the_status_has_every_key_of_the_contract(shop: Shop) -> None:
 
 
 async def test_the_status_shows_what_the_follower_published(shop: Shop) -> None:
-    await shop.mine(3)
+    await shop.mine(2)
+    await shop.pass_time(0)
     await publish(shop, head=5, finalized=2, frozen="no endpoint told")
     [row] = (await status(shop))["networks"]
     assert (row["network"], row["state"], row["leader"]) == ("ethereum", "following", "host:1")
@@ -159,6 +160,7 @@ async def test_a_process_that_lives_says_so(shop: Shop) -> None:
 
 async def test_a_followed_network_is_ready(shop: Shop) -> None:
     await shop.mine()
+    await shop.pass_time(0)
     await publish(shop)
     answer = await shop.get("/readyz", "")
     assert (answer.status, answer.body) == (200, {"ready": True, "reasons": []})
@@ -192,6 +194,17 @@ async def test_who_is_not_ready_says_why(
     answer = await shop.get("/readyz", "")
     assert (answer.status, answer.body) == (503, {"ready": False, "reasons": [reason]})
     assert (await status(shop))["networks"][0]["state"] == state
+
+
+async def test_a_network_whose_newest_block_is_old_is_not_ready(shop: Shop) -> None:
+    await shop.mine()
+    await shop.pass_time(-3600)
+    await publish(shop)
+    answer = await shop.get("/readyz", "")
+    assert (answer.status, answer.body["reasons"]) == (
+        503,
+        ["ethereum is stalled: no new block for too long"],
+    )
 
 
 async def test_a_network_that_nobody_ever_followed_is_not_ready(engine: Engine) -> None:

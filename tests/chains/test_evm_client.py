@@ -501,13 +501,13 @@ def test_a_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
         textwrap.dedent("""
         import asyncio, os, signal
         from chains.base import ChainDataError
-        from chains.evm.blocks import read_block
+        from chains.evm.blocks import Listing, read_block
         from chains.worker import Worker
 
         async def main():
             worker = Worker()
             try:
-                await worker.run(read_block, b"{}", b"[]", None)
+                await worker.run(read_block, b"{}", b"[]", Listing("", "", {}))
             except ChainDataError:
                 pass
             print(*worker._executor._processes, flush=True)

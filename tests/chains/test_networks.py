@@ -62,6 +62,23 @@ def test_sepolia_is_a_testnet() -> None:
     assert (spec.chain_id, spec.live) == (11155111, False)
 
 
+def test_tron() -> None:
+    spec = NETWORKS[Network("tron")]
+    assert (spec.chain_id, spec.confirmations, spec.live) == (0x2B6653DC, "finalized", True)
+    decimals = {asset.symbol: asset.decimals for asset in spec.assets}
+    assert decimals == {"TRX": 6, "USDT": 6, "USDD": 18, "USD1": 18, "USDC": 6, "WTRX": 6}
+    assert spec.show_hash(spec.genesis_hash) == spec.genesis_hash
+    shown = spec.explorer.transaction.format(spec.genesis_hash)
+    assert shown == f"https://tronscan.org/#/transaction/{spec.genesis_hash}"
+
+
+@pytest.mark.parametrize(("name", "chain_id"), [("nile", 0xCD8690DC), ("shasta", 0x94A9059E)])
+def test_the_testnets_of_tron_are_not_swapped(name: str, chain_id: int) -> None:
+    spec = NETWORKS[Network(name)]
+    assert (spec.chain_id, spec.live) == (chain_id, False)
+    assert spec.explorer.block.format(7) == f"https://{name}.tronscan.org/#/block/7"
+
+
 @pytest.mark.parametrize(
     ("name", "base"),
     [("ethereum", "https://etherscan.io"), ("sepolia", "https://sepolia.etherscan.io")],

@@ -11,13 +11,13 @@ import storage
 from storage import Engine
 from tests.anvil import Anvil
 from tests.factories import ADDRESS, make_id
-from tests.real.process import Daemon, lapse, tip_number, until_tip
+from tests.real.process import Daemon, lapse, tip_number
 from tests.real.shop import DUE, ETH, ETHER, OTHER, TETHER, bill, open_books, run_shop
 from tests.world import books, catch_up, told
 
 BILLS = (bill(), bill(2 * ETHER, ETH, to=OTHER, key="2"))
-BLOCKS_PER_KILL = 12
-REQUESTS_PER_SECOND = 60  # two a block: a catch-up is slow enough to be killed in its midst
+MOST_PER_RUN, SPARE = 10, 8  # blocks until a kill; blocks that may still come before it
+REQUESTS_PER_SECOND = 12  # two a block: a catch-up is slow enough to be killed in its midst
 
 
 def mine_payments(anvil: Anvil, blocks: int) -> None:
@@ -34,37 +34,40 @@ async def survive_kills(
     anvil: Anvil, folder: Path, killed_url: str, calm_url: str, kills: int, seed: int
 ) -> None:
     """Kill a catch-up `kills` times; its books equal those of one that nobody disturbed."""
-    chance = random.Random(seed)
-    blocks = BLOCKS_PER_KILL * (kills + 1)
+    blocks = (MOST_PER_RUN + SPARE) * (kills + 1)
     mine_payments(anvil, blocks)
     async with run_shop(folder, calm_url, anvil.url, invoices=BILLS) as calm:
         await catch_up(calm.follower)
         calm_books, calm_events = await books(calm.engine), await told(calm.engine)
     async with open_books(killed_url, *BILLS) as engine:
-        with limited(folder, killed_url, anvil) as daemon:
-            for target in sorted(chance.sample(range(blocks - 2), kills)):
-                daemon.start()
-                await until_tip(engine, target)
-                await asyncio.sleep(chance.random() / 20)  # anywhere within a step
-                daemon.kill()
-                await lapse(engine)
-            assert await tip_number(engine) < blocks, "every kill came after the catch-up"
+        with Daemon(folder, killed_url, anvil.url) as daemon:
+            whole = daemon.config.read_text()
+            daemon.config.write_text(slowed(whole))
+            await kill_often(daemon, engine, kills, random.Random(seed))
+            assert await tip_number(engine) < blocks, "a kill came after the catch-up"
+            daemon.config.write_text(whole)
             daemon.start()
-            await until_tip(engine, blocks)
+            await daemon.reach(engine, blocks)
             assert await daemon.stop() == 0
         assert await books(engine) == calm_books
         assert sorted(await told(engine)) == sorted(calm_events)
         await assert_told_once(engine)
 
 
-def limited(folder: Path, database_url: str, anvil: Anvil) -> Daemon:
-    """A daemon that may not ask as fast as it could."""
-    daemon = Daemon(folder, database_url, anvil.url)
-    text = daemon.config.read_text()
-    slow = f'"{anvil.url}", requests_per_second = {REQUESTS_PER_SECOND} }}'
-    daemon.config.write_text(text.replace(f'"{anvil.url}" }}', slow))
-    assert "requests_per_second" in daemon.config.read_text()
-    return daemon
+async def kill_often(daemon: Daemon, engine: Engine, kills: int, chance: random.Random) -> None:
+    """Start the daemon, let it read some blocks, and kill it anywhere within a step."""
+    for _ in range(kills):
+        begun = await tip_number(engine)
+        daemon.start()
+        await daemon.reach(engine, begun + chance.randint(1, MOST_PER_RUN))
+        await asyncio.sleep(2 * chance.random() / REQUESTS_PER_SECOND)
+        daemon.kill()
+        await lapse(engine)
+
+
+def slowed(config: str) -> str:
+    """The configuration with an endpoint that may not be asked as fast as it could."""
+    return config.replace('" }]', f'", requests_per_second = {REQUESTS_PER_SECOND} }}]')
 
 
 async def assert_told_once(engine: Engine) -> None:

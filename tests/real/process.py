@@ -84,6 +84,20 @@ class Daemon:
         tasks = Path(f"/proc/{self.pid}/task").glob("*/children")
         return [int(child) for task in tasks for child in task.read_text().split()]
 
+    async def reach(self, engine: Engine, number: int, seconds: float = 60.0) -> None:
+        """Wait until our newest block is the one at `number` or a later one."""
+
+        async def reached() -> bool:
+            self.check()
+            return await tip_number(engine) >= number
+
+        await until(reached, f"the tip reaches block {number}", seconds)
+
+    def check(self) -> None:
+        """Fail, with its log, if it has ended."""
+        assert self.process is not None
+        assert self.process.poll() is None, self.log.read_text()
+
     async def get(self, path: str) -> tuple[int, dict[str, Any]]:
         """What the API answers; 0 while nobody listens."""
         headers = {"Authorization": f"Bearer {TOKEN}"}
@@ -110,15 +124,6 @@ async def tip_number(engine: Engine) -> int:
     return tip.number if tip else -1
 
 
-async def until_tip(engine: Engine, number: int, seconds: float = 60.0) -> None:
-    """Until our newest block is the one at `number` or a later one."""
-
-    async def reached() -> bool:
-        return await tip_number(engine) >= number
-
-    await until(reached, f"the tip reaches block {number}", seconds)
-
-
 async def lapse(engine: Engine) -> None:
     """Let the lease that a killed process left behind run out now, and not in half a minute."""
     async with storage.write(engine) as conn:
@@ -131,8 +136,7 @@ async def started(daemon: Daemon, environ: Mapping[str, str] | None = None) -> A
     daemon.start(environ)
 
     async def up() -> bool:
-        assert daemon.process is not None
-        assert daemon.process.poll() is None, daemon.log.read_text()
+        daemon.check()
         return (await daemon.get("/healthz"))[0] == 200
 
     await until(up, "the daemon serves", 30.0)

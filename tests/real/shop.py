@@ -21,6 +21,7 @@ from storage import Engine, close, open_engine
 from tests.anvil import Anvil
 from tests.factories import ADDRESS, FAMILY, make_id, make_invoice, make_quote
 from tests.world import bodies, catch_up, open_shop
+from watcher import clock
 from watcher.api import build_app
 from watcher.config import load
 from watcher.daemon import build_policy, client_options
@@ -37,7 +38,7 @@ ETHER = 10**18
 DUE = 100_000_000  # 100 USDT
 FAR = 2**35  # a deadline that no chain here reaches
 TOKEN = "an-admin-token-for-tests"
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 20.0
 
 Json = dict[str, Any]
 
@@ -167,7 +168,7 @@ class Desk:
 @asynccontextmanager
 async def open_desk(shop: Shop) -> AsyncIterator[Desk]:
     """The API of this shop, while its follower runs as in the daemon."""
-    app = build_app(shop.engine, shop.policy, TOKEN, 0)
+    app = build_app(shop.engine, shop.policy, TOKEN, clock.now())
     async with TestClient(TestServer(app)) as client, running(shop.follower):
         yield Desk(client)
 

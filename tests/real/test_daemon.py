@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -21,7 +23,7 @@ from tests.anvil import Anvil, free_port
 from tests.factories import ADDRESS, make_id
 from tests.proxy import Proxy
 from tests.real.kills import survive_kills
-from tests.real.process import ROOT, Daemon, started, until_tip
+from tests.real.process import ROOT, Daemon, started
 from tests.real.shop import DUE, ETH, ETHER, OTHER, TETHER, TOKEN, bill, open_books, until
 from tests.world import bodies, the_invoice, told
 from watcher.domain.invoices import InvoiceStatus
@@ -44,7 +46,7 @@ async def test_500_blocks_of_an_absence_are_read_in_order_and_no_payment_is_miss
     with Daemon(tmp_path, db_url, anvil.url, reorg_limit=128) as daemon:
         anvil.mine(2)
         async with started(daemon):
-            await until_tip(books_of, 2)
+            await daemon.reach(books_of, 2)
         sent = []
         for _ in range(20):
             sent.append(anvil.send_token(TETHER, ADDRESS, DUE // 20))
@@ -53,9 +55,9 @@ async def test_500_blocks_of_an_absence_are_read_in_order_and_no_payment_is_miss
             anvil.rpc("anvil_mine", hex(24), hex(12))
         assert anvil.number() == 502
         async with started(daemon):
-            await until_tip(books_of, 502)
+            await daemon.reach(books_of, 502)
     found = [
-        body["deposit"]
+        cast("dict[str, str]", body["deposit"])
         for body, kind in zip(await bodies(books_of), await told(books_of), strict=True)
         if kind == "deposit.detected"
     ]
@@ -65,12 +67,9 @@ async def test_500_blocks_of_an_absence_are_read_in_order_and_no_payment_is_miss
 
 
 @pytest.fixture
-def calm_url(request: pytest.FixtureRequest, db_url: str, tmp_path: Path) -> str:
-    """A second database: of the kind that comes without a server."""
-    from shutil import copy
-
-    template: Path = request.getfixturevalue("sqlite_template")
-    copy(template, tmp_path / "calm.db")
+def calm_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """A second database, for the books that nobody disturbs."""
+    shutil.copy(sqlite_template, tmp_path / "calm.db")
     return f"sqlite:///{tmp_path / 'calm.db'}"
 
 
@@ -87,7 +86,7 @@ async def test_what_a_killed_daemon_started_ends_too(
     with Daemon(tmp_path, db_url, anvil.url) as daemon:
         anvil.mine(2)
         daemon.start()
-        await until_tip(books_of, 2)
+        await daemon.reach(books_of, 2)
         children = daemon.children()
         assert children  # the process that proves blocks
         daemon.kill()
@@ -149,7 +148,7 @@ async def test_a_dead_node_neither_stops_the_watchdog_nor_the_daemon(
         with Daemon(tmp_path, sqlite_url, anvil.url) as daemon:
             anvil.mine()
             async with started(daemon, environ):
-                await until_tip(engine, 1)
+                await daemon.reach(engine, 1)
                 anvil.stop()
 
                 async def told_of() -> bool:
@@ -173,13 +172,13 @@ async def test_a_stop_is_quick_and_a_restart_goes_on_at_once(
     with Daemon(tmp_path, db_url, anvil.url) as daemon:
         anvil.mine(2)
         async with started(daemon):
-            await until_tip(books_of, 2)
+            await daemon.reach(books_of, 2)
             asked = loop.time()
         assert loop.time() - asked < 5
         anvil.send_token(TETHER, ADDRESS, DUE)
         anvil.mine(3)
         async with started(daemon):
-            await until_tip(books_of, 5, 10.0)
+            await daemon.reach(books_of, 5, 10.0)
 
             async def paid() -> bool:
                 return await told(books_of) == PAID
@@ -238,7 +237,7 @@ async def test_no_url_key_or_token_is_ever_in_the_log(
         with Daemon(tmp_path, sqlite_url, f"{proxy.url}/v3/{SECRET}") as daemon:
             anvil.mine()
             async with started(daemon):
-                await until_tip(engine, 1)
+                await daemon.reach(engine, 1)
                 for fault in (faults.echo(), faults.echo(500), faults.hang_up()):
                     before = proxy.calls.total()
                     proxy.fail(fault)

@@ -17,6 +17,7 @@ from tests.factories import ADDRESS
 from tests.proxy import Call, Fault, Proxy
 from tests.real.shop import DUE, ETHEREUM, TETHER, Desk, Shop, open_desk, run_shop, until
 from tests.world import the_invoice, told
+from watcher import policy
 from watcher.domain.invoices import InvoiceStatus
 
 BLOCK, RECEIPTS = "eth_getBlockByNumber", "eth_getBlockReceipts"
@@ -190,3 +191,34 @@ async def test_an_endpoint_whose_chain_is_another_is_never_asked_for_a_block(
             await until(read_all, "the true chain is read")
             assert await told(shop.engine) == []
             assert proxy.calls[RECEIPTS] == 0
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_a_network_that_stands_still_for_too_long_is_not_ready_and_says_why(
+    anvil: Anvil, proxy: Proxy, tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy, "STALLED_SECONDS", 4)
+    monkeypatch.setattr(policy, "STALLED_PACES", 0)
+    proxy.fail(faults.status(503))
+    async with run_shop(tmp_path, sqlite_url, proxy.url) as shop, open_desk(shop) as desk:
+
+        async def known() -> bool:
+            return "HTTP 503" in ((await desk.network())["last_error"] or "")
+
+        await until(known, "the reason shows")
+        assert await desk.ready() == (200, [])
+
+        async def stalled() -> list[str] | None:
+            status, reasons = await desk.ready()
+            return reasons if status == 503 else None
+
+        [reason] = await until(stalled, "the network is stalled")
+        assert reason.startswith("ethereum is stalled: ")
+        assert "HTTP 503" in reason
+        proxy.heal()
+        anvil.mine()
+
+        async def ready() -> bool:
+            return await desk.ready() == (200, [])
+
+        await until(ready, "it is ready again")

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 import storage
 from storage import Conn, Engine, StorageUnavailable, close, open_engine, read, repeat, write
 from tests.postgres import database_url, run_sql
+from tests.real.shop import until
 
 counters = Table(
     "counters",
@@ -106,11 +107,13 @@ async def test_a_cancelled_statement_is_cancelled_and_no_outage(
             began.set()
             await put(conn, 2)
 
+    async def connected() -> bool:
+        return other.pool.checkedout() == 1
+
     async with write(counting) as conn:
         await put(conn, 1)
         waiting = asyncio.create_task(wait_for_the_row())
-        while other.pool.checkedout() == 0:
-            await asyncio.sleep(0.01)
+        await until(connected, "the second writer has a connection")
         if counting.dialect.name == "postgresql":  # a SQLite writer waits to begin
             await began.wait()
         await asyncio.sleep(0.05)  # into the statement that waits

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aiohttp import web
 
 from storage import Engine
-from watcher.api import admin, deposits, invoices
-from watcher.api.context import ADMIN_TOKEN, ENGINE, POLICY, STARTED_AT
+from watcher.api import admin, deposits, explorer, invoices
+from watcher.api.context import ADMIN_TOKEN, ENGINE, NODES, POLICY, STARTED_AT
 from watcher.api.errors import problems
 from watcher.api.reading import LARGEST_BODY
+from watcher.domain.money import Network
 from watcher.policy import Policy
 
 
-def build_app(engine: Engine, policy: Policy, admin_token: str, started_at: int) -> web.Application:
-    """The application that serves contract.md 4."""
+def build_app(
+    engine: Engine,
+    policy: Policy,
+    admin_token: str,
+    started_at: int,
+    nodes: Mapping[Network, str] | None = None,
+) -> web.Application:
+    """The application that serves contract.md 4; in a sandbox, whose `nodes` are, pages on them."""
     app = web.Application(middlewares=[problems], client_max_size=LARGEST_BODY)
     app[ENGINE], app[POLICY] = engine, policy
     app[ADMIN_TOKEN], app[STARTED_AT] = admin_token, started_at
     for resource in (invoices, deposits, admin):
         app.add_routes(resource.routes)
+    if nodes:
+        app[NODES] = nodes
+        app.add_routes(explorer.routes)
     return app

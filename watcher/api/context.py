@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aiohttp import web
 
 from storage import Engine
+from watcher.domain.money import Network
 from watcher.policy import Policy
 
 ENGINE: web.AppKey[Engine] = web.AppKey("engine")
 POLICY: web.AppKey[Policy] = web.AppKey("policy")
 ADMIN_TOKEN: web.AppKey[str] = web.AppKey("admin_token")
+NODES: web.AppKey[Mapping[Network, str]] = web.AppKey("nodes")
+"""The embedded nodes' URLs; empty but in a sandbox."""
 STARTED_AT: web.AppKey[int] = web.AppKey("started_at")

@@ -20,13 +20,20 @@ from watcher.policy import Policy
 
 T = TypeVar("T")
 DEFAULT_CONFIG = Path("watcher.toml")
+SANDBOX_CONFIG = Path("sandbox/watcher.toml")
 
 out = Console(soft_wrap=True)
 
 
+def config_of(context: typer.Context) -> Path | None:
+    """What `--config` names."""
+    given: Path | None = context.find_root().params.get("config")
+    return given
+
+
 def settings_of(context: typer.Context) -> Settings:
     """The configuration that `--config` names; ./watcher.toml where it is not given."""
-    given: Path | None = context.find_root().params.get("config")
+    given = config_of(context)
     path = given or DEFAULT_CONFIG
     if given is None and not path.exists():
         if not any(name.upper().startswith("WATCHER_") for name in os.environ):

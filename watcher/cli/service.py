@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from watcher.cli.context import DEFAULT_CONFIG, run, settings_of
-from watcher.config import ConfigError
+from watcher.cli.context import DEFAULT_CONFIG, SANDBOX_CONFIG, config_of, run, settings_of
+from watcher.config import ConfigError, load
 from watcher.config_file import write_initial
 
 
@@ -32,19 +33,28 @@ def init(
 def run_daemon(
     context: typer.Context,
     role: Annotated[str, typer.Option(help="Which parts to run, by commas.")] = "api,follow",
+    sandbox: Annotated[bool, typer.Option(help="On embedded nodes, with made-up money.")] = False,
 ) -> None:
     """Follow every enabled network and serve the API."""
     import uvloop
 
     from watcher.daemon import ROLES
     from watcher.daemon import run as run_roles
+    from watcher.daemon.sandbox import prepare
 
     roles = {name.strip() for name in role.split(",") if name.strip()}
     if unknown := roles - set(ROLES):
         raise typer.BadParameter(f"unknown role {', '.join(sorted(unknown))}")
     if not roles:
         raise typer.BadParameter("names no role")
-    settings = settings_of(context)
+    if sandbox:
+        path = config_of(context) or SANDBOX_CONFIG
+        prepare(path)
+        settings = load(path, os.environ)
+        if settings.sandbox is None:
+            raise ConfigError(f"{path}: has no [sandbox] table; name another file by --config")
+    else:
+        settings = settings_of(context)
     if not any(network.enabled for network in settings.networks.values()):
         raise ConfigError("networks: no network is enabled; there is nothing to follow")
     uvloop.run(run_roles(settings, roles))

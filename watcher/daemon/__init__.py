@@ -20,6 +20,7 @@ from storage.migrate import migrate, schema_state
 from watcher import clock, ledger, systemd
 from watcher.api import build_app
 from watcher.config import ConfigError, Settings
+from watcher.daemon import sandbox
 from watcher.daemon.building import build_policy, client_options
 from watcher.domain.money import Network
 from watcher.follower import Follower
@@ -63,9 +64,8 @@ async def open_database(settings: Settings, policy: Policy) -> AsyncIterator[Eng
                 "or set database.migrate = true"
             )
         if policy.networks:  # without any, there is no telling yet what it will be
-            mode: Literal["live", "test"] = "live" if policy.livemode else "test"
             async with storage.write(engine) as conn:
-                await storage.instance.claim(conn, mode, clock.now())
+                await storage.instance.claim(conn, _mode(settings, policy), clock.now())
         yield engine
     finally:
         await storage.close(engine)
@@ -78,7 +78,13 @@ async def run(settings: Settings, roles: Iterable[str] = ROLES) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with open_database(settings, policy) as engine, open_clients(settings, policy) as clients:
+    async with (
+        sandbox.run_nodes(settings),
+        open_database(settings, policy) as engine,
+        open_clients(settings, policy) as clients,
+    ):
+        if settings.sandbox is not None:
+            sandbox.greet(settings, await sandbox.seed(engine, settings))
         await _evaluate_past(engine, policy)
         followers = [
             Follower(policy, name, client, engine, f"{socket.gethostname()}:{os.getpid()}")
@@ -90,6 +96,12 @@ async def run(settings: Settings, roles: Iterable[str] = ROLES) -> None:
         for follower in followers:
             await follower.stop()
     log.info("stopped")
+
+
+def _mode(settings: Settings, policy: Policy) -> Literal["live", "test", "sandbox"]:
+    if settings.sandbox is not None:
+        return "sandbox"
+    return "live" if policy.livemode else "test"
 
 
 async def _follow(followers: list[Follower], stop: asyncio.Event) -> None:
@@ -116,7 +128,8 @@ async def _api(
         yield
         return
     token = settings.admin.token.get_secret_value()
-    runner = web.AppRunner(build_app(engine, policy, token, clock.now()), access_log=None)
+    app = build_app(engine, policy, token, clock.now(), sandbox.node_urls(settings))
+    runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.server.host, settings.server.port)

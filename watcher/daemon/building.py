@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from chains import NETWORKS
-from chains.base import ClientOptions, NetworkSpec
+from chains.base import ClientOptions, Explorer, NetworkSpec
 from watcher.config import ConfigError, Settings
 from watcher.domain.blocks import Hash
 from watcher.domain.deposits import DepositRules
@@ -26,6 +27,8 @@ def build_policy(settings: Settings) -> Policy:
         if chosen.enabled
     }
     live = {_is_live(NETWORKS[name], settings.networks[name]) for name in networks}
+    if settings.sandbox is not None and True in live:
+        raise ConfigError('sandbox: its networks need genesis_hash = "any", as none is a true one')
     if len(live) > 1:
         raise ConfigError("networks: live networks and test networks cannot be mixed")
     _check_minimum(settings, networks.values())
@@ -52,6 +55,7 @@ def client_options(settings: Settings, network: NetworkPolicy) -> ClientOptions:
         chain_id=network.chain_id,
         genesis_hash=None if given == "any" else Hash(given),
         agreement=network.agreement,
+        finality_depth=chosen.finality_depth or network.spec.finality_depth,
     )
 
 
@@ -60,6 +64,8 @@ def _network_policy(settings: Settings, name: Network, chosen: NetworkSettings) 
     if spec is None:
         known = ", ".join(sorted(NETWORKS))
         raise ConfigError(f"networks.{name}: unknown network; there are {known}")
+    if chosen.finality_depth is not None and spec.finality_depth is None:
+        raise ConfigError(f"networks.{name}.finality_depth: this network has no such rule")
     assets = {asset.method: asset for asset in _listed(spec, chosen)}
     minimum = {
         asset.method: _minimum_units(symbol, amount, asset)
@@ -67,17 +73,38 @@ def _network_policy(settings: Settings, name: Network, chosen: NetworkSettings) 
         for asset in assets.values()
         if asset.symbol.lower() == symbol.lower()
     }
-    agreement = chosen.agreement
+    agreement = _agreement(spec, chosen)
     return NetworkPolicy(
-        spec=spec,
+        spec=_shown(settings, spec),
         chain_id=chosen.chain_id or spec.chain_id,
         assets=assets,
         rules=DepositRules(chosen.confirmations or spec.confirmations, minimum),
         reorg_limit=chosen.reorg_limit or spec.reorg_limit,
-        agreement=min(2, len(chosen.endpoints)) if agreement == "auto" else agreement,
+        agreement=agreement,
+        repeat_transfers=not spec.commits_to_transfers and chosen.second_source != "off",
         poll_seconds=chosen.poll_seconds or max(1, spec.pace_seconds // 4),
         start_block=None if chosen.start_block == "head" else chosen.start_block,
     )
+
+
+def _agreement(spec: NetworkSpec, chosen: NetworkSettings) -> int:
+    """How many endpoints must repeat a block before a deposit in it is confirmed."""
+    wanted = chosen.agreement
+    several = min(2, len(chosen.endpoints))
+    agreement = several if wanted == "auto" else wanted
+    if spec.commits_to_transfers:
+        if chosen.second_source is not None:
+            raise ConfigError(
+                f"networks.{spec.name}.second_source: not needed here, "
+                "where a block's hash commits to every transfer in it"
+            )
+        return agreement
+    match chosen.second_source:
+        case "off":
+            return agreement
+        case "required":
+            return max(2, agreement)
+    return max(several, agreement)
 
 
 def _listed(spec: NetworkSpec, chosen: NetworkSettings) -> list[Asset]:
@@ -96,6 +123,8 @@ def _listed(spec: NetworkSpec, chosen: NetworkSettings) -> list[Asset]:
             contract = spec.codec.parse(token.address)
         except ValueError as error:
             raise ConfigError(f"{where}.tokens.{place}.address: {error}") from error
+        if contract in spec.reserved:
+            raise ConfigError(f"{where}.tokens.{place}.address: logs the coin's moves, no token")
         listed.append(Asset(spec.name, token.symbol, token.decimals, contract))
     for part in ("method", "contract"):
         values = [getattr(asset, part) for asset in listed]
@@ -116,6 +145,15 @@ def _check_minimum(settings: Settings, networks: Iterable[NetworkPolicy]) -> Non
     for symbol in settings.invoices.minimum:
         if symbol.lower() not in known:
             raise ConfigError(f"invoices.minimum.{symbol}: no enabled network lists this asset")
+
+
+def _shown(settings: Settings, spec: NetworkSpec) -> NetworkSpec:
+    """The network, its links leading to our own pages where its chain is our own."""
+    if settings.sandbox is None:
+        return spec
+    base = f"http://{settings.server.host}:{settings.server.port}/sandbox/{spec.name}"
+    paths = (f"{base}/transaction/{{}}", f"{base}/address/{{}}", f"{base}/block/{{}}")
+    return replace(spec, explorer=Explorer(*paths))
 
 
 def _is_live(spec: NetworkSpec, chosen: NetworkSettings) -> bool:

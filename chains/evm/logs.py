@@ -1,0 +1,143 @@
+"""What logs say of payments: a token's Transfer, and Polygon's LogTransfer of its coin.
+
+Each function judges one log in a proven receipt: a payment, something that looks like one and is
+none, or, where None, nothing that concerns anybody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chains.evm.encoding import KNOWN_TYPES, transaction_type
+from chains.evm.messages import Log, Receipt, Transaction
+from chains.evm.rlp import number
+from watcher.domain.blocks import Hash, Transfer
+from watcher.domain.money import Address, Method
+
+TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
+"""keccak("Transfer(address,address,uint256)")"""
+LOG_TRANSFER = "0xe6497e3ee548a3372136af2fcb0696db31fc6cf20260707645068bd3fe97f3c4"
+"""keccak of LogTransfer: token, from, to; amount, both balances before, both after."""
+
+SUCCESS = "0x1"
+_WORD = 64  # digits
+_AMOUNT = len("0x") + _WORD
+_NO_HIGH_BYTES = "0x" + 24 * "0"  # above an address in a word of 32 bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Something in a block that looks like a transfer of a listed asset and is no payment."""
+
+    tx_hash: Hash
+    position: str
+    reason: str
+
+
+def token_transfer(
+    tx: Transaction, receipt: Receipt, index: int, method: Method
+) -> Transfer | Refusal:
+    """What a Transfer log of a listed contract says."""
+    log = receipt.logs[index]
+    reason = _failure(receipt) or _flaw(log, topics=3, words=1)
+    if reason is not None:
+        return refusal(tx.hash, index, reason)
+    sender, to = map(_of_topic, log.topics[1:])
+    units = int(log.data, 16)
+    return Transfer(tx_hash(tx.hash), f"log/{index}", method, sender, to, units)
+
+
+def coin_transfer(
+    tx: Transaction, receipt: Receipt, index: int, coin: Address, method: Method
+) -> Transfer | Refusal | None:
+    """What a LogTransfer in the name of `coin` says; its contract adds its own to the chain's.
+
+    `transfer(to, units)` of that contract gives four logs: the chain's, from the payer to the
+    contract; the chain's, on to the payee; the contract's Transfer and at once its LogTransfer,
+    from the payer to the payee. The second one is the payment. The last one names another token,
+    but where it does not, it is known by the Transfer just before it, which no log of the chain
+    ever follows: the contract moves nothing between these two.
+    """
+    log = receipt.logs[index]
+    if log.topics[1:2] != [as_word(coin)] or _repeats(receipt, index, coin):
+        return None
+    reason = _failure(receipt) or _flaw(log, topics=4, words=5)
+    if reason is not None:
+        return refusal(tx.hash, index, reason)
+    sender, to = map(_of_topic, log.topics[2:])
+    if sender == coin:  # passed on by the contract, or minted for a bridge deposit
+        sender = canonical(tx.sender)
+    units = int(log.data[:_AMOUNT], 16)
+    return Transfer(tx_hash(tx.hash), f"log/{index}", method, sender, to, units)
+
+
+def require_value_logged(tx: Transaction, receipt: Receipt, coin: Address) -> None:
+    """Raise ValueError where a transaction moved its value and its logs do not say so.
+
+    Receipts are proven, so one of both is not true: a value that the node made up in a block whose
+    transactionsRoot nobody can recompute, or what we believe of this network's logs.
+    """
+    moved = tx.to is not None and tx.value != "0x0" and receipt.status == SUCCESS
+    if not moved or transaction_type(tx) not in KNOWN_TYPES:
+        return
+    topics = [LOG_TRANSFER, *map(as_word, (coin, canonical(tx.sender), canonical(tx.to or "")))]
+    amount = f"0x{number(tx.value):064x}"
+    for log in receipt.logs:
+        if log.topics == topics and log.data.startswith(amount) and canonical(log.address) == coin:
+            return
+    raise ValueError(f"transaction {tx.hash} moved a value that no log tells of")
+
+
+def refusal(hash_text: str, index: int, reason: str) -> Refusal:
+    """No payment, though a log looks like one."""
+    return Refusal(tx_hash(hash_text), f"log/{index}", reason)
+
+
+def tx_hash(text: str) -> Hash:
+    return Hash(text[2:])
+
+
+def canonical(text: str) -> Address:
+    """An address as nodes spell it, some with capitals."""
+    return Address(text.lower())
+
+
+def as_word(address: Address) -> str:
+    """An address as a topic."""
+    return _NO_HIGH_BYTES + address[2:]
+
+
+def _of_topic(topic: str) -> Address:
+    return Address("0x" + topic[-40:])
+
+
+def _failure(receipt: Receipt) -> str | None:
+    """Before Byzantium a log means success."""
+    failed = receipt.root is None and receipt.status != SUCCESS
+    return "failed transaction" if failed else None
+
+
+def _flaw(log: Log, *, topics: int, words: int) -> str | None:
+    """Why a log with the right first topic is none of the common shape (chains.md 2.8, 3.3).
+
+    Its last two topics are addresses, and the first word of its data is the amount.
+    """
+    if len(log.topics) != topics:
+        return f"{len(log.topics)} topics instead of {topics}"
+    if len(log.data) != len("0x") + words * _WORD:
+        return "amount is not 32 bytes" if words == 1 else f"data is not {words * 32} bytes"
+    if any(topic[:-40] != _NO_HIGH_BYTES for topic in log.topics[-2:]):
+        return "a topic is no address"
+    return "amount is zero" if int(log.data[:_AMOUNT], 16) == 0 else None
+
+
+def _repeats(receipt: Receipt, index: int, coin: Address) -> bool:
+    """The log just before is the coin's own Transfer of the very same."""
+    if index == 0:
+        return False
+    log, before = receipt.logs[index], receipt.logs[index - 1]
+    return (
+        canonical(before.address) == coin
+        and before.topics == [TRANSFER, *log.topics[2:]]
+        and before.data == log.data[:_AMOUNT]
+    )

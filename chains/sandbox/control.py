@@ -1,0 +1,152 @@
+"""What the embedded nodes share: a server on loopback, faults on command, a clock, a pace.
+
+Also what one may order of them, as the sandbox's commands send it. Nothing of a network's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+LOOPBACK = "127.0.0.1"
+
+Lie = Literal["no transfers", "one transfer more", "other amount", "null entry", "half a block"]
+
+
+@dataclass(slots=True)
+class Faults:
+    """What is wrong with a node; nothing at first. Set at any time, it holds from the next call."""
+
+    lag: int = 0
+    """The newest blocks that it pretends not to have."""
+    final_lag: int = 0
+    """So many blocks more than usual are not final yet; set later, finality steps back."""
+    status: int | None = None
+    """The HTTP status of every answer, which then has no contents."""
+    retry_after: int | None = None
+    """Seconds in the Retry-After of such an answer."""
+    drop: bool = False
+    """Connections end instead of an answer."""
+    absent: bool = False
+    """It gives a block, but says of the block's results that there are none."""
+    wrong_chain: bool = False
+    """It says that it follows another chain."""
+    lie: Lie | None = None
+    """How the contents of blocks that hold transactions differ from what their hashes commit to."""
+
+
+class ChainClock:
+    """The time that the next block bears: never before the newest block's."""
+
+    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+        self._wall, self._ahead_seconds = wall, 0
+
+    def advance(self, seconds: int) -> None:
+        """Let chain time run ahead, by so much more."""
+        if seconds < 0:
+            raise ValueError("chain time does not go back")
+        self._ahead_seconds += seconds
+
+    def after(self, newest: int) -> int:
+        """Epoch seconds for a block on top of one that bears `newest`."""
+        behind = newest - self._now()
+        if behind > 0:  # restarted since it was advanced, or the wall clock was set back
+            self._ahead_seconds += behind
+        return self._now()
+
+    def _now(self) -> int:
+        return int(self._wall()) + self._ahead_seconds
+
+
+async def mine_every(seconds: float, mine: Callable[[], object]) -> None:
+    """Mine at this pace until cancelled."""
+    while True:
+        await asyncio.sleep(seconds)
+        mine()
+
+
+@asynccontextmanager
+async def serve(
+    answer: Callable[[web.Request], Awaitable[web.StreamResponse]], faults: Faults, port: int = 0
+) -> AsyncIterator[str]:
+    """Answer every request on a loopback port, 0: any free one; yields the URL."""
+    app = web.Application(middlewares=[_interfere(faults)], client_max_size=2**22)
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, LOOPBACK, port).start()
+        yield f"http://{LOOPBACK}:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+def _interfere(faults: Faults) -> Middleware:
+    @web.middleware
+    async def fail(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if faults.drop:
+            assert request.transport is not None  # the request has just come through it
+            request.transport.close()
+            return web.Response()
+        if faults.status is not None:
+            asked = faults.retry_after
+            headers = {} if asked is None else {"Retry-After": str(asked)}
+            return web.Response(status=faults.status, headers=headers)
+        return await handler(request)
+
+    return fail
+
+
+Units = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,77})$")]
+"""Decimal text: JSON numbers lose digits in many hands."""
+Count = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
+"""Of blocks: the loop stands still meanwhile."""
+
+Way = Literal["plain", "internal", "failed", "reverted", "fake", "nft", "bridge"]
+"""How money moves, or seems to.
+
+plain     the transaction itself, or a token's transfer
+internal  a contract passes it on
+failed    as plain, but the transaction fails: nothing moves
+reverted  as internal, but the inner call fails: the transaction succeeds and nothing moves
+fake      a token of the same symbol at another address
+nft       a token of the ERC-721 kind, whose logs begin like a payment's
+bridge    from another network (Polygon)
+"""
+
+
+class Pay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Order a payment for the next block."""
+
+    to: str
+    units: Units
+    contract: str | None = None
+    """The token; None: the native coin."""
+    way: Way = "plain"
+    payer: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] | None = None
+    """Whose account, by number; None: a new one."""
+
+
+class Mine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Order blocks now, after moving chain time ahead."""
+
+    blocks: Count = 1
+    advance_seconds: Annotated[int, msgspec.Meta(ge=0, le=10**9)] = 0
+
+
+class Reorg(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Order another branch in place of the newest blocks."""
+
+    depth: Count
+    blocks: Annotated[int, msgspec.Meta(ge=0, le=1_000)] | None = None
+    """The length of the new branch; None: as long as the old one."""
+    keep: tuple[str, ...] = ()
+    """Hashes of transactions that are mined again, in the branch's first block."""

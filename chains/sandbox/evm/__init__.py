@@ -1,0 +1,1 @@
+"""An EVM network in memory, in the flavours of Ethereum and Polygon, behind JSON-RPC."""

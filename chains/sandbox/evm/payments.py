@@ -1,0 +1,88 @@
+"""What `sandbox pay` orders, as transactions of the toy chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chains.evm.address import parse
+from chains.sandbox.control import Pay, Way
+from chains.sandbox.evm.chain import EvmChain
+from chains.sandbox.evm.contracts import (
+    COLLECTIBLE,
+    FAKE_TOKEN,
+    batch,
+    token_transfer,
+    trapped,
+)
+from chains.sandbox.evm.orders import Order
+from chains.sandbox.evm.polygon import COIN, through_contract
+from watcher.domain.money import MAX_UNITS, Address
+
+
+def pay(chain: EvmChain, payment: Pay) -> str | None:
+    """Order a payment; the transaction's hash with 0x, None before it has one (a bridge deposit).
+
+    Raises:
+        ValueError: not an address, no such token here, or more than may move at once.
+    """
+    to, units = parse(payment.to), int(payment.units)
+    if units > MAX_UNITS:
+        raise ValueError("more units than 2**256 - 1")
+    contract = None if payment.contract is None else parse(payment.contract)
+    if contract is not None and contract not in chain.flavour.contracts:
+        raise ValueError(f"no token at {payment.contract} on this chain")
+    if payment.way == "bridge":
+        chain.bridge(to, units, contract)
+        return None
+    return chain.send(_WAYS[payment.way](contract, to, units), payment.payer)
+
+
+def plain(contract: Address | None, to: Address, units: int) -> Order:
+    """A payment of the native coin, where `contract` is None, or of a token."""
+    if contract is None:
+        return Order(to, units)
+    if contract == COIN:
+        return through_contract(to, units)
+    return token_transfer(contract, to, units)
+
+
+def internal(contract: Address | None, to: Address, units: int) -> Order:
+    """The same, by a contract that somebody calls."""
+    return batch([plain(contract, to, units)])
+
+
+def failed(contract: Address | None, to: Address, units: int) -> Order:
+    """The same, in a transaction that fails."""
+    order = plain(contract, to, units)
+    return Order(order.to, order.value, order.data, refused=True)
+
+
+def reverted(contract: Address | None, to: Address, units: int) -> Order:
+    """The same, in an inner call that fails while its transaction succeeds.
+
+    A token that is sent the coin refuses the whole call: it cannot keep what it is sent.
+    """
+    if contract is None:
+        return batch([trapped(to, units)])
+    order = token_transfer(contract, to, units)
+    return batch([Order(order.to, 1, order.data)])
+
+
+def fake(contract: Address | None, to: Address, units: int) -> Order:
+    """A payment of a worthless token that calls itself like a true one."""
+    return token_transfer(FAKE_TOKEN, to, units)
+
+
+def collectible(contract: Address | None, to: Address, units: int) -> Order:
+    """A transfer of the collectible number `units`."""
+    return token_transfer(COLLECTIBLE, to, units)
+
+
+_WAYS: dict[Way, Callable[[Address | None, Address, int], Order]] = {
+    "plain": plain,
+    "internal": internal,
+    "failed": failed,
+    "reverted": reverted,
+    "fake": fake,
+    "nft": collectible,
+}

@@ -1,0 +1,96 @@
+"""Payments, and what only looks like one, as transactions of a Tron chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from chains.sandbox.control import Pay, Way
+from chains.sandbox.evm import contracts
+from chains.sandbox.evm.orders import Order as Call
+from chains.sandbox.tron.accounts import inner
+from chains.sandbox.tron.chain import TronChain
+from chains.sandbox.tron.orders import Order
+from watcher.domain.money import Address
+
+
+def pay(chain: TronChain, payment: Pay) -> str:
+    """Order a payment, of a TRC-10 token where `contract` is its id; the transaction's id.
+
+    Raises:
+        ValueError: not an address, no such token here, or nothing that a node would take.
+    """
+    way = _WAYS.get(payment.way)
+    if way is None:
+        raise ValueError(f"nothing comes to {chain.flavour.name} over a {payment.way}")
+    to, units, contract = inner(payment.to), int(payment.units), payment.contract
+    if contract is not None and contract.isdigit():
+        if payment.way != "plain":
+            raise ValueError(f"a TRC-10 token moves plainly only, not {payment.way}")
+        if contract not in chain.flavour.coins:
+            raise ValueError(f"no TRC-10 token {contract} on this chain")
+        return chain.send(Order(to, units, coin=contract), payment.payer)
+    token = None if contract is None else inner(contract)
+    if token is not None and token not in chain.flavour.contracts:
+        raise ValueError(f"no token at {contract} on this chain")
+    return chain.send(way(token, to, units), payment.payer)
+
+
+def plain(contract: Address | None, to: Address, units: int) -> Order:
+    """A payment of TRX, where `contract` is None, or of a TRC-20 token."""
+    return Order(to, units) if contract is None else called(_paid(contract, to, units))
+
+
+def internal(contract: Address | None, to: Address, units: int) -> Order:
+    """The same, by a contract that somebody calls."""
+    return batch([_paid(contract, to, units)])
+
+
+def failed(contract: Address | None, to: Address, units: int) -> Order:
+    """The same, in a transaction that fails; of TRX it must be a call: others never fail."""
+    order = internal(None, to, units) if contract is None else plain(contract, to, units)
+    return replace(order, ending="REVERT")
+
+
+def reverted(contract: Address | None, to: Address, units: int) -> Order:
+    """The same, in an inner call that is rejected while its transaction succeeds.
+
+    A token that is sent TRX refuses the whole call: it cannot keep what it is sent.
+    """
+    if contract is None:
+        return batch([contracts.trapped(to, units)])
+    return batch([replace(_paid(contract, to, units), value=1)])
+
+
+def fake(contract: Address | None, to: Address, units: int) -> Order:
+    """A payment of a worthless token that calls itself like a true one."""
+    return plain(contracts.FAKE_TOKEN, to, units)
+
+
+def collectible(contract: Address | None, to: Address, units: int) -> Order:
+    """A transfer of the collectible number `units`."""
+    return plain(contracts.COLLECTIBLE, to, units)
+
+
+def batch(calls: Iterable[Call]) -> Order:
+    """One transaction in which a contract makes all calls, one by one."""
+    return called(contracts.batch(calls))
+
+
+def called(call: Call) -> Order:
+    """A call of a contract: those that EVM nodes have stand here, too."""
+    return Order(call.to, call.value, data=call.data)
+
+
+def _paid(contract: Address | None, to: Address, units: int) -> Call:
+    return Call(to, units) if contract is None else contracts.token_transfer(contract, to, units)
+
+
+_WAYS: dict[Way, Callable[[Address | None, Address, int], Order]] = {
+    "plain": plain,
+    "internal": internal,
+    "failed": failed,
+    "reverted": reverted,
+    "fake": fake,
+    "nft": collectible,
+}

@@ -1,0 +1,111 @@
+"""Commands of the sandbox: pay an invoice, mine, replace blocks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from storage import Conn
+from watcher import sandbox
+from watcher.cli.context import SANDBOX_CONFIG, config_of, in_database, run, settings_of
+from watcher.clock import now
+from watcher.config import ConfigError, Settings
+from watcher.domain.money import Network
+from watcher.durations import parse_duration
+from watcher.policy import Policy
+from watcher.refused import BadField
+from watcher.sandbox import Payment
+
+sandbox_app = typer.Typer(help="Drive the embedded nodes of a sandbox.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group."""
+    app.add_typer(sandbox_app, name="sandbox")
+
+
+@sandbox_app.callback()
+def options(context: typer.Context) -> None:
+    root = context.find_root()
+    if config_of(context) is None and SANDBOX_CONFIG.exists():
+        root.params["config"] = SANDBOX_CONFIG
+
+
+@sandbox_app.command("pay")
+def pay(
+    context: typer.Context,
+    invoice: str,
+    method: Annotated[str | None, typer.Option(help="Such as tron:usdt.")] = None,
+    amount: Annotated[str | None, typer.Option(help="Default: what is left to pay.")] = None,
+    fail: Annotated[bool, typer.Option(help="In a transaction that fails.")] = False,
+    internal: Annotated[bool, typer.Option(help="From within a contract.")] = False,
+    payer: Annotated[int | None, typer.Option("--from", min=0, help="Whose account.")] = None,
+) -> None:
+    """Pay an invoice in the next block, from an account that has enough of everything."""
+    if fail and internal:
+        raise typer.BadParameter("give either --fail or --internal")
+    settings = _sandboxed(context)
+    kept: list[Policy] = []
+
+    async def prepare(conn: Conn, policy: Policy) -> Payment:
+        kept[:] = [policy]
+        return await sandbox.prepare_payment(conn, policy, invoice, method, amount, now())
+
+    payment = in_database(context, prepare, write=True)
+    way: sandbox.Way = "failed" if fail else "internal" if internal else "plain"
+    url = _url(settings, payment.network)
+    made = run(sandbox.pay(kept[0], url, payment, way, payer))
+    typer.echo(f"{payment.units} units of {payment.method} to {payment.to}: {made}")
+
+
+@sandbox_app.command("mine")
+def mine(
+    context: typer.Context,
+    network: str,
+    blocks: Annotated[int, typer.Argument(min=1, max=1000)] = 1,
+    advance: Annotated[str | None, typer.Option(help='Chain time, such as "2h".')] = None,
+) -> None:
+    """Mine blocks now; with --advance, chain time jumps first."""
+    try:
+        seconds = parse_duration(advance) if advance else 0
+    except ValueError as error:
+        raise BadField(str(error), field="advance") from error
+    order = {"blocks": blocks, "advance_seconds": seconds}
+    _order(context, network, "sandbox_mine", order)
+    typer.echo(f"mined {blocks} on {network}")
+
+
+@sandbox_app.command("reorg")
+def reorg(
+    context: typer.Context,
+    network: str,
+    depth: Annotated[int, typer.Argument(min=1, max=1000)],
+) -> None:
+    """Replace the newest blocks by one more empty ones: what was paid in them is gone."""
+    order = {"depth": depth, "blocks": depth + 1}
+    _order(context, network, "sandbox_reorg", order)
+    typer.echo(f"replaced the newest {depth} blocks of {network}")
+
+
+def _order(context: typer.Context, network: str, name: str, order: dict[str, Any]) -> None:
+    from watcher.daemon import build_policy
+
+    settings = _sandboxed(context)
+    url = _url(settings, Network(network))
+    run(sandbox.send_order(build_policy(settings), url, Network(network), name, order))
+
+
+def _sandboxed(context: typer.Context) -> Settings:
+    settings = settings_of(context)
+    if settings.sandbox is None:
+        raise ConfigError("this is no sandbox: its configuration has no [sandbox] table")
+    return settings
+
+
+def _url(settings: Settings, network: Network) -> str:
+    chosen = settings.networks.get(network)
+    if chosen is None:
+        known = ", ".join(settings.networks)
+        raise BadField(f"the sandbox has no {network}; there are {known}", field="network")
+    return chosen.endpoints[0].url.get_secret_value()

@@ -8,7 +8,7 @@ LOCK := $(UV) pip compile --quiet --upgrade --generate-hashes --no-emit-index-ur
 	--python-version 3.11 --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lock bench clean
+.PHONY: help setup run test check soak lock bench clean
 
 help:  ## say what each target does
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -31,8 +31,8 @@ node_modules/.installed: package-lock.json
 	npm ci --ignore-scripts --loglevel=error
 	@touch $@
 
-run: setup  ## the daemon on SQLite beside a local Ethereum node; Ctrl-C ends both
-	@exec $(BIN)/python -m tools.run_local $(ARGS)
+run: setup  ## a sandbox in .local/: made-up money on three networks; Ctrl-C ends it
+	@exec $(BIN)/deposit-watcher --config .local/watcher.toml run --sandbox $(ARGS)
 
 test: setup  ## every test: real EVM node, both databases
 	$(BIN)/python -m pytest -n 2 $(ARGS)
@@ -43,13 +43,17 @@ check: setup  ## format, lint, types, migrations
 	$(BIN)/mypy
 	$(BIN)/python -m storage check
 
+soak: setup  ## the stories of chance at length: a daemon killed 50 times on each engine
+	$(BIN)/python -m tests.soak $(ARGS)
+
 lock: $(UV)  ## resolve the dependencies anew
 	$(LOCK) pyproject.toml -o requirements/run.txt
 	$(LOCK) pyproject.toml --group test -o requirements/test.txt
 	echo 'uv' | $(LOCK) - -o requirements/uv.txt
 
 bench: setup  ## the measurements of benchmarks/, one after the other
-	@set -e; for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python "$$each"; done
+	@set -e; for each in benchmarks/*.py; do \
+		echo "== $$each"; $(BIN)/python -m "benchmarks.$$(basename "$$each" .py)"; done
 
 clean:  ## what was made here, but not the databases of `make run`
 	rm -rf .venv node_modules build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

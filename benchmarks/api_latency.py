@@ -25,9 +25,10 @@ from typing import Any
 import aiohttp
 
 from benchmarks.harness import Daemon, migrated
+from chains.ethereum import EVM
 from tests.anvil import Anvil
 from tests.real.shop import TOKEN, until
-from tools.run_local import XPUB
+from watcher.daemon.sandbox import XPUBS
 
 TRANSACTIONS = 160
 IDLE_SECONDS = 5.0
@@ -87,7 +88,9 @@ def fill_block(anvil: Anvil, before: int) -> None:
 def open_shop(daemon: Daemon) -> str:
     """A merchant with a wallet; returns its API key."""
     merchant = command(daemon, "merchant", "add", "Shop")["id"]
-    command(daemon, "wallet", "add", "--merchant", merchant, "--family", "evm", "--xpub", XPUB)
+    command(
+        daemon, "wallet", "add", "--merchant", merchant, "--family", "evm", "--xpub", XPUBS[EVM]
+    )
     return str(command(daemon, "key", "add", "--merchant", merchant)["key"])
 
 

@@ -70,13 +70,15 @@ def recorded(folder: Path) -> Iterator[tuple[int, bytes, bytes]]:
             yield int(block.number, 16), block_json, path.read_bytes()
 
 
-def measure(block_json: bytes, receipts_json: bytes) -> tuple[str, float]:
+def measure(
+    block_json: bytes, receipts_json: bytes, listing: Listing = LISTING
+) -> tuple[str, float]:
     """Times and ratio of one block, as a line; the ratio."""
     contents = list(hashed_contents(block_json, receipts_json))
     works: list[Callable[[], object]] = [
         lambda: (msgspec.json.decode(block_json), msgspec.json.decode(receipts_json)),
         lambda: [keccak.new(digest_bits=256, data=content).digest() for content in contents],
-        lambda: read_block(block_json, receipts_json, LISTING),
+        lambda: read_block(block_json, receipts_json, listing),
     ]
     rounds = [[seconds(work) for work in works] for _ in range(ROUNDS)]
     decode, bare, ours = (statistics.median(column) * 1000 for column in zip(*rounds, strict=True))

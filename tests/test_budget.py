@@ -92,7 +92,8 @@ async def test_a_connected_block_costs_two_calls_however_many_addresses_there_ar
             *((RECEIPTS, [f"0x{node.anvil.hash(number)}"]) for number in numbers),
         ]
         at_the_head = [(BLOCK, ["0xd", True]), (BLOCK, ["latest", False])]
-    assert sorted(calls, key=str) == sorted([*for_blocks, *at_the_head], key=str)
+        how_far = [(BLOCK, ["latest", False])]  # asked once, when a third block in a row is new
+    assert sorted(calls, key=str) == sorted([*for_blocks, *how_far, *at_the_head], key=str)
 
 
 async def test_a_start_costs_the_same_calls_however_many_addresses_there_are(

@@ -13,12 +13,13 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
+from chains import NETWORKS
 from chains.ethereum import ETHEREUM
 from watcher.config import ConfigError, Settings, load
 from watcher.config_file import default_toml, write_initial
 from watcher.durations import parse_duration, show_duration
 from watcher.keys import load_box
-from watcher.settings import NetworkSettings
+from watcher.settings import NetworkSettings, Sandbox
 
 TOKEN = "an-admin-token-of-some-length"
 NEEDED = {"WATCHER_ADMIN__TOKEN": TOKEN, "WATCHER_SECRETS__KEY_FILE": "watcher.key"}
@@ -234,7 +235,10 @@ def test_a_mistake_is_named_in_one_sentence(text: str, line: str, tmp_path: Path
         ('tokens = [{ symbol = "A", decimals = 6 }]', "tokens.0.address: required"),
         ("confirmation_tiers = []", "confirmation_tiers: unknown key"),
         ("finality_depth = 0", "finality_depth: must be at least 1"),
-        ('second_source = "off"', "second_source: unknown key"),
+        (
+            'second_source = "always"',
+            "second_source: must be 'required', 'preferred' or 'off'",
+        ),
     ],
 )
 def test_a_mistake_in_a_network_is_named(text: str, line: str, tmp_path: Path) -> None:
@@ -403,11 +407,12 @@ def keys_of(annotation: Any) -> list[str]:
 
 
 def test_the_written_configuration_shows_every_key() -> None:
-    text = default_toml(TOKEN, Path("watcher.key"), [ETHEREUM])
+    text = default_toml(TOKEN, Path("watcher.key"), NETWORKS.values())
     shown = set(re.findall(r"(\w+)(?= = )", text)) | set(re.findall(r"\[(\w+)[].]", text))
     keys = keys_of(Settings)
     assert {"port", "headers", "decimals"} <= set(keys)
-    assert set(keys) - shown == set()
+    of_a_sandbox = {"sandbox", *keys_of(Sandbox)}  # another file, which `run --sandbox` writes
+    assert set(keys) - shown == of_a_sandbox
 
 
 def test_the_written_configuration_holds_the_defaults(tmp_path: Path) -> None:
@@ -419,14 +424,15 @@ def test_the_written_configuration_holds_the_defaults(tmp_path: Path) -> None:
 
 
 def test_every_example_in_the_written_configuration_is_valid(tmp_path: Path) -> None:
-    text = default_toml(TOKEN, Path("watcher.key"), [ETHEREUM]).replace(
+    text = default_toml(TOKEN, Path("watcher.key"), NETWORKS.values()).replace(
         "enabled = false", "enabled = true"
     )
     text = re.sub(r"(?m)^# token_file.*\n", "", text)
     text = re.sub(r"(?m)^# (?=\w+ = |  |\]$)", "", text)
-    shown = tomllib.loads(text)["networks"]["ethereum"]
+    shown = tomllib.loads(text)["networks"]
     network = load_text(tmp_path, text).networks["ethereum"]
-    assert shown.keys() == set(NetworkSettings.model_fields)
+    keys = {key for each in shown.values() for key in each}
+    assert keys == set(NetworkSettings.model_fields)
     assert network.confirmations == 12
     assert [each.name for each in network.endpoints] == ["own", "paid", "keyed"]
 

@@ -9,17 +9,18 @@ import sys
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
+from aiohttp import web
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from chains import NETWORKS
 from chains.base import NetworkSpec
 from tests.anvil import Anvil
-from watcher.api import errors
+from watcher.api import admin, deposits, errors, explorer, invoices
 from watcher.api.models import InvoiceIn
 from watcher.cli import app
 from watcher.config import Settings
@@ -28,6 +29,7 @@ from watcher.domain.events import EventType
 from watcher.domain.money import Network
 from watcher.durations import show_duration
 from watcher.settings import Admin, Endpoint, NetworkSettings, Secrets, Token
+from watcher.status import network_warnings
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/*.md"))]
@@ -45,7 +47,9 @@ FOREIGN = re.compile(
 def settings_keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     """Each key with its path; networks, endpoints and tokens are tables of their own."""
     for name, field in model.model_fields.items():
-        below = field.annotation
+        below: Any = field.annotation
+        if type(None) in get_args(below):  # a table that may be absent
+            below = get_args(below)[0]
         if isinstance(below, type) and issubclass(below, BaseModel):
             yield from settings_keys(below, f"{prefix}{name}.")
         elif name != "networks":
@@ -109,17 +113,60 @@ def test_no_setting_is_documented_that_does_not_exist() -> None:
     assert written <= {key for key, _ in KEYS}
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS.keys() & ROWS.keys()))
+@pytest.mark.parametrize("name", NETWORKS)
 def test_what_is_documented_of_a_network_is_so(name: Network) -> None:
     spec = NETWORKS[name]
     symbols = ", ".join(asset.symbol for asset in spec.assets)
-    facts = (f"`{name}`", "yes" if spec.live else "no", spec.chain_id, spec.confirmations)
+    live = "yes" if spec.live else "no"
+    facts = (f"`{name}`", live, spec.chain_id, spec.confirmations, final_text(spec))
     row = " | ".join(str(each) for each in (*facts, spec.reorg_limit, symbols))
     assert f"| {row} |" in REFERENCE
 
 
-def test_the_networks_of_this_version_are_documented() -> None:
-    assert {"ethereum", "sepolia"} <= NETWORKS.keys() & ROWS.keys()
+def final_text(spec: NetworkSpec) -> str:
+    """What a network calls final, as the reference writes it."""
+    if spec.family == "tron":
+        return "solidified"
+    return (
+        "`finalized`" if spec.finality_depth is None else f"`finalized`, {spec.finality_depth} deep"
+    )
+
+
+ENDPOINTS = [Endpoint(name=name, url=SecretStr("http://127.0.0.1:1")) for name in ("a", "b")]
+
+
+@pytest.mark.parametrize(
+    ("name", "network"),
+    [
+        ("ethereum", NetworkSettings(endpoints=ENDPOINTS[:1])),
+        ("tron", NetworkSettings(endpoints=ENDPOINTS[:1])),
+        ("tron", NetworkSettings(endpoints=ENDPOINTS, second_source="off")),
+    ],
+)
+def test_a_warning_is_documented(name: Network, network: NetworkSettings) -> None:
+    warnings = network_warnings(build_policy(settings_of(name, network)).networks[name])
+    assert warnings
+    for warning in warnings:
+        assert f"| {warning} |" in REFERENCE
+
+
+def settings_of(name: Network, network: NetworkSettings) -> Settings:
+    """A configuration with one network."""
+    return Settings(
+        admin=Admin(token=SecretStr("0123456789abcdef")),
+        secrets=Secrets(key_file=Path("unused.key")),
+        networks={name: network},
+    )
+
+
+@pytest.mark.parametrize(
+    "route",
+    [r for each in (admin, deposits, explorer, invoices) for r in each.routes],
+    ids=lambda route: f"{route.method} {route.path}",
+)
+def test_a_request_is_documented(route: web.RouteDef) -> None:
+    path = re.sub(r":[^}]+", "", route.path)  # without the shapes of its parts
+    assert f"| `{route.method} {path}` |" in REFERENCE
 
 
 @pytest.mark.parametrize("event", list(EventType))
@@ -147,6 +194,28 @@ def test_the_options_in_the_documentation_exist() -> None:
     for name, words in re.findall(r"^\| `((?:[a-z]+ ?)+)([^`]*)` \|", REFERENCE, re.MULTILINE):
         if name.strip() in COMMANDS:
             assert set(re.findall(r"--[a-z-]+", words)) <= known, name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_the_commands_that_a_page_shows_exist(page: Path) -> None:
+    """In blocks of shell, each call of ours up to a comment, an operator or a redirection."""
+    for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
+        for words in re.findall(r"(?:^|bin/)deposit-watcher ([^#\n&>]+)", block, re.MULTILINE):
+            given = re.sub(r"^--config \S+ ", "", words)
+            [name] = [name for name in COMMANDS if f"{given} ".startswith(f"{name} ")]
+            known = {option for each in COMMANDS[name].params for option in each.opts}
+            assert set(re.findall(r"--[a-z-]+", given)) <= known, words
+
+
+def test_the_modules_that_the_architecture_names_exist() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| (`(?:watcher|chains|storage)/[^|]+) \|", page, re.MULTILINE)
+    assert rows
+    for row in rows:
+        names = re.findall(r"`([^`]+)`", row)
+        folder = (ROOT / names[0]).parent  # the others of a row are beside the first
+        for name in names:
+            assert (ROOT / name).exists() or (folder / name).exists(), name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -201,11 +270,8 @@ async def test_a_network_is_added_by_its_spec_alone(example: NetworkSpec) -> Non
     with Anvil(chain_id=example.chain_id) as node:
         node.mine(2)
         endpoints = [Endpoint(name="anvil", url=SecretStr(node.url))]
-        settings = Settings(
-            admin=Admin(token=SecretStr("0123456789abcdef")),
-            secrets=Secrets(key_file=Path("unused.key")),
-            networks={example.name: NetworkSettings(endpoints=endpoints, genesis_hash="any")},
-        )
+        network = NetworkSettings(endpoints=endpoints, genesis_hash="any")
+        settings = settings_of(example.name, network)
         policy = build_policy(settings)
         assert set(policy.networks[example.name].assets) == {"example:exa", "example:usdc"}
         async with open_clients(settings, policy) as clients:

@@ -429,6 +429,15 @@ async def test_only_what_may_be_undone_is_kept(chain, follower, engine):
         assert await storage.blocks.at(conn, NETWORK, 21) is None
 
 
+async def test_after_a_long_sleep_blocks_are_fetched_ahead(chain, follower):
+    await mine(chain, follower, 5)
+    for _ in range(50):
+        chain.mine()
+    for _ in range(4):
+        await follower.turn()
+    assert max(chain.blocks_asked) > 12  # further than the turns alone would come
+
+
 async def test_each_block_is_asked_for_once(chain, follower):
     await mine(chain, follower, 60)
     found = [number for number in chain.blocks_asked if number <= 60]

@@ -71,6 +71,11 @@ _FINALITY_DEPTH = """\
 # finality_depth = {depth:<20}  # what is final stays at least so many blocks below the head
 """
 
+_SECOND_SOURCE = """\
+# second_source = "preferred"            # or "required", "off": another endpoint must repeat what
+                                         # no block's hash commits to, before it is confirmed
+"""
+
 
 def default_toml(admin_token: str, key_file: Path, networks: Iterable[NetworkSpec]) -> str:
     """The whole configuration with comments and defaults; of `networks` each is off."""
@@ -81,7 +86,7 @@ def default_toml(admin_token: str, key_file: Path, networks: Iterable[NetworkSpe
 def _network(spec: NetworkSpec) -> str:
     depth = spec.finality_depth
     special = "" if depth is None else _FINALITY_DEPTH.format(depth=depth)
-    return _common(spec) + special
+    return _common(spec) + special + ("" if spec.commits_to_transfers else _SECOND_SOURCE)
 
 
 def _common(spec: NetworkSpec) -> str:

@@ -25,6 +25,7 @@ LEASE_SECONDS = 30
 HEARTBEAT_SECONDS = 5
 CHUNK_SECONDS, CHUNK_BLOCKS = 0.1, 64
 LONGEST_PAUSE = 60
+BEYOND_BLOCKS = 2
 
 log = structlog.get_logger()
 
@@ -52,6 +53,7 @@ class Follower:
         self._head: BlockRef | None = None
         self._finality = Finality(network)
         self._chunk = 1
+        self._beyond = 0  # blocks in a row above the head that we know
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow until `stop`, then end between two steps; waits out what nodes or database do."""
@@ -123,6 +125,7 @@ class Follower:
             await self._ahead.clear()
             following = await self._client.block(tip.number + 1)
         if following is None:
+            self._beyond = 0
             self._head = await self._client.head()
             self.health.head = self._head.number
             ours = await self._hash_at(self._head.number)
@@ -131,6 +134,7 @@ class Follower:
             move = plan_step(tip, following.ref, following, None)
         match move:
             case Connect(block):
+                await self._look_further(block)
                 await self._connect(lease, self._chain_of(block))
             case Disconnect(_):
                 await self._disconnect(lease)
@@ -138,6 +142,18 @@ class Follower:
                 # A head above us without its next block: asked again, the client knows better.
                 return False
         return True
+
+    async def _look_further(self, block: Block) -> None:
+        """Learn the head again where block after block lies above the one we know.
+
+        At the head one block in a row is new; more say that we slept, and then it pays to know how
+        far to fetch ahead.
+        """
+        known = self._head.number if self._head else 0
+        self._beyond = self._beyond + 1 if block.ref.number > known else 0
+        if self._beyond > BEYOND_BLOCKS:
+            self._head, self._beyond = await self._client.head(), 0
+            self.health.head = self._head.number
 
     async def _take_over(self) -> Lease | None:
         """Become this network's only follower; None while another process is."""
@@ -225,8 +241,8 @@ class Follower:
             self._tip = await storage.repeat(self._engine, work)
         except ledger.ReorgTooDeep as error:
             raise Halted(
-                f"{error}; nothing was changed. Check that the endpoints follow the true chain, "
-                "then restart to try again; if they do, restore a backup from before that block"
+                f"{error}. Check that the endpoints follow the true chain, then restart to try "
+                "again; if they do, restore a backup from before that block"
             ) from error
         self.health.disconnected(self._network, self._tip)
         self._head = await self._client.head()

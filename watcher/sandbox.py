@@ -10,27 +10,38 @@ import aiohttp
 from storage import Conn
 from watcher import invoicing
 from watcher.domain.invoices import Invoice, Quote
-from watcher.domain.money import Address, Method, Network, units_of
+from watcher.domain.money import Address, Family, Method, Network, units_of
 from watcher.policy import Policy
-from watcher.refused import BadField, Refused
+from watcher.refused import BadField, NotOpen, Refused
 
 Way = Literal["plain", "internal", "failed"]
 SECONDS = 30
 
 
 class NodeRefused(Refused):
-    """The embedded node cannot be reached, or did not take the order."""
+    """The embedded node did not take the order."""
+
+
+class NodeAway(NodeRefused):
+    """The embedded node cannot be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Where an embedded node answers, and in which family's protocol."""
+
+    network: Network
+    family: Family
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
     """What an invoice asks for, in the terms of the network that it is paid on."""
 
-    network: Network
-    method: Method
+    quote: Quote
     to: Address
     units: int
-    contract: Address | None
 
 
 async def prepare_payment(
@@ -44,55 +55,57 @@ async def prepare_payment(
     """Select `method` (default: the selected, or the first offered) and say what is left to pay.
 
     Raises:
-        NotFound, NotOpen, NoAddressLeft: as for any payer.
+        NotFound, NoAddressLeft: as for any payer.
+        NotOpen: it asks for nothing any more, and no amount is given; or it never had an address.
         BadField: the method is not offered, or the amount is none of it.
     """
     invoice = await invoicing.find_invoice(conn, None, invoice_id)
+    if amount is None and invoice.status not in invoicing.OPEN:
+        status = invoice.status.value.replace("_", " ")
+        raise NotOpen(f"the invoice is {status}; give an amount to pay it all the same")
     chosen = Method(method.lower()) if method else invoice.selected or invoice.quotes[0].method
     if invoice.selected != chosen:
         invoice = await invoicing.select_method(
             conn, policy, invoice.merchant_id, invoice_id, chosen, now
         )
     quote = invoice.quote(chosen)
-    if quote is None:
-        raise BadField(f"{chosen} is not offered by this invoice", field="method")
+    assert quote is not None  # only what is offered was ever selected
     try:
-        units = units_of(amount, quote.decimals) if amount else _left(invoice, quote)
+        units = _left(invoice, quote) if amount is None else units_of(amount, quote.decimals)
     except ValueError as error:
         raise BadField(str(error), field="amount") from error
-    if units <= 0:
-        raise BadField("there is nothing left to pay; give an amount", field="amount")
-    family = policy.networks[quote.network].spec.family
-    to = invoice.addresses[family]
-    return Payment(quote.network, chosen, to, units, quote.contract)
+    if units == 0:
+        raise BadField("must be more than zero", field="amount")
+    return Payment(quote, invoice.addresses[policy.networks[quote.network].spec.family], units)
 
 
-async def pay(
-    policy: Policy, url: str, payment: Payment, way: Way, payer: int | None
-) -> str | None:
-    """Order the payment for the next block; the transaction's hash as the explorer wants it."""
+async def pay(node: Node, payment: Payment, way: Way, payer: int | None) -> str:
+    """Order the payment for the next block; the transaction's hash as people write it."""
     order = {
         "to": payment.to,
         "units": str(payment.units),
-        "contract": payment.contract,
+        "contract": payment.quote.contract,
         "way": way,
         "payer": payer,
     }
-    made = await send_order(policy, url, payment.network, "sandbox_pay", order)
-    return None if made is None else str(made)
+    return str(await send_order(node, "sandbox_pay", order))
 
 
-async def send_order(
-    policy: Policy, url: str, network: Network, name: str, order: dict[str, Any]
-) -> Any:
-    """Give a node an order, in its family's own protocol.
+async def send_order(node: Node, name: str, order: dict[str, Any]) -> Any:
+    """Give a node an order, as its family's parameters have it.
 
     Raises:
-        NodeRefused: it is not there, or says what is wrong with the order.
+        NodeAway: it is not there.
+        NodeRefused: it says what is wrong with the order.
     """
-    evm = policy.networks[network].spec.family == "evm"
-    target = url if evm else f"{url.rstrip('/')}/{name}"
-    body = {"jsonrpc": "2.0", "id": 1, "method": name, "params": [order]} if evm else order
+    return await ask_node(node, name, [order] if node.family == "evm" else order)
+
+
+async def ask_node(node: Node, name: str, params: object) -> Any:
+    """What a node answers, by JSON-RPC or by the path `name`; raises as `send_order` does."""
+    rpc = node.family == "evm"
+    target = node.url if rpc else f"{node.url.rstrip('/')}/{name}"
+    body = {"jsonrpc": "2.0", "id": 1, "method": name, "params": params} if rpc else params
     timeout = aiohttp.ClientTimeout(total=SECONDS)
     try:
         async with (
@@ -101,14 +114,14 @@ async def send_order(
         ):
             answer = await response.json(content_type=None)
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        raise NodeRefused(
-            f"the embedded {network} node does not answer; does `run --sandbox` run?"
+        raise NodeAway(
+            f"the embedded {node.network} node does not answer; does `run --sandbox` run?"
         ) from error
     if not isinstance(answer, dict):
         return answer
     if fault := answer.get("error") or answer.get("Error"):
-        raise NodeRefused(f"the embedded {network} node refused: {_words(fault)}")
-    return answer.get("result") if evm else answer
+        raise NodeRefused(f"the embedded {node.network} node refused: {_words(fault)}")
+    return answer.get("result") if rpc else answer
 
 
 def _left(invoice: Invoice, quote: Quote) -> int:

@@ -9,7 +9,7 @@ import msgspec
 from chains.base import ChainDataError, ChainUnavailable
 from chains.endpoints import Endpoint
 from chains.evm.header import read_header
-from chains.evm.rpc import NoSuchBlock
+from chains.evm.rpc import NoSuchBlock, Reverted
 from watcher.domain.blocks import BlockRef, Hash
 from watcher.domain.money import Address, Asset
 
@@ -70,9 +70,12 @@ async def chain_id(node: Endpoint) -> int:
 
 
 async def decimals(node: Endpoint, contract: Address) -> int | None:
-    """What a token says its decimals are; None where there is no contract at all."""
+    """What a token says its decimals are; None where no contract says any: ERC-20 lets it."""
     call = {"to": contract, "data": DECIMALS}
-    answer = await node.call("eth_call", [call, "latest"], str)
+    try:
+        answer = await node.call("eth_call", [call, "latest"], str)
+    except Reverted:
+        return None
     if answer in (None, "0x"):
         return None
     try:

@@ -93,5 +93,5 @@ async def _traces(node: Endpoint) -> str:
 async def _token(node: Endpoint, asset: Asset) -> str:
     said = await calls.require_decimals(node, asset)
     if said is None:
-        raise Doubt(f"no contract at {asset.contract}, as on private chains")
+        raise Doubt(f"nothing says decimals at {asset.contract}, as on private chains")
     return f"{said} decimals"

@@ -23,6 +23,10 @@ class NoSuchBlock(ChainUnavailable):
     """The node says that it does not know the block."""
 
 
+class Reverted(ChainUnavailable):
+    """The contract that was called did not answer; what the words say is its own."""
+
+
 class Envelope(msgspec.Struct):
     """A JSON-RPC answer. Some gateways send the bare error object instead of an envelope."""
 
@@ -101,6 +105,7 @@ def _words(pattern: str) -> Callable[[str], object]:
 
 
 _BY_WORDS: tuple[tuple[Callable[[str], object], Kind], ...] = (
+    (_words(r"^(execution reverted|invalid (opcode|jump)|out of gas|vm execution)"), Reverted),
     (
         _words(r"blocks? range|[\d,]+ range|too many blocks|response size|\d+ results"),
         EndpointRefused,
@@ -125,6 +130,7 @@ _BY_WORDS: tuple[tuple[Callable[[str], object], Kind], ...] = (
 )
 _BY_CODE: dict[int, Kind] = {
     429: ChainUnavailable,
+    3: Reverted,
     -32005: ChainUnavailable,  # limit exceeded
     -32007: ChainUnavailable,  # QuickNode: requests per second
     4444: Missing,  # pruned history unavailable

@@ -17,6 +17,14 @@ NON_FUNGIBLE = (
     "00"
 )
 
+INDEXED = (
+    "0x6024355f52"  # mstore(0, amount)
+    "602435"  # topic 3: the amount again
+    "60043533"  # topics 2 and 1: to, and the caller
+    f"7f{TRANSFER}60205fa4"  # log4 with one word of data
+    "00"
+)
+
 APPROVING = (
     "0x6024355f52"  # mstore(0, amount)
     "60043533"  # topics 2 and 1: spender, and the caller

@@ -170,6 +170,7 @@ async def test_a_namesake_of_a_token_is_not_that_token(shop: Shop, anvil: Anvil)
     ("code", "topics"),
     [
         pytest.param(contracts.NON_FUNGIBLE, [4], id="an id, as ERC-721 logs it"),
+        pytest.param(contracts.INDEXED, [4], id="one topic too many"),
         pytest.param(contracts.APPROVING, [3], id="an approval"),
         pytest.param(contracts.SILENT, [], id="true, without a log"),
     ],

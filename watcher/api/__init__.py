@@ -13,6 +13,7 @@ from watcher.api.errors import problems
 from watcher.api.reading import LARGEST_BODY
 from watcher.domain.money import Network
 from watcher.policy import Policy
+from watcher.sandbox import Node
 
 
 def build_app(
@@ -20,7 +21,7 @@ def build_app(
     policy: Policy,
     admin_token: str,
     started_at: int,
-    nodes: Mapping[Network, str] | None = None,
+    nodes: Mapping[Network, Node] | None = None,
 ) -> web.Application:
     """The application that serves contract.md 4; in a sandbox, whose `nodes` are, pages on them."""
     app = web.Application(middlewares=[problems], client_max_size=LARGEST_BODY)

@@ -9,10 +9,11 @@ from aiohttp import web
 from storage import Engine
 from watcher.domain.money import Network
 from watcher.policy import Policy
+from watcher.sandbox import Node
 
 ENGINE: web.AppKey[Engine] = web.AppKey("engine")
 POLICY: web.AppKey[Policy] = web.AppKey("policy")
 ADMIN_TOKEN: web.AppKey[str] = web.AppKey("admin_token")
-NODES: web.AppKey[Mapping[Network, str]] = web.AppKey("nodes")
-"""The embedded nodes' URLs; empty but in a sandbox."""
+NODES: web.AppKey[Mapping[Network, Node]] = web.AppKey("nodes")
+"""The embedded nodes; only in a sandbox."""
 STARTED_AT: web.AppKey[int] = web.AppKey("started_at")

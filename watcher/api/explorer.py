@@ -4,72 +4,85 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Callable
 
-import aiohttp
 from aiohttp import web
 
+from chains.base import NetworkSpec
 from watcher.api.context import NODES, POLICY
-from watcher.api.errors import Problem
 from watcher.domain.money import Network
+from watcher.sandbox import Node, NodeAway, NodeRefused, ask_node
 
 routes = web.RouteTableDef()
 
-EVM = {
-    "transaction": ("eth_getTransactionByHash", "eth_getTransactionReceipt"),
-    "block": ("eth_getBlockByNumber",),
-    "address": ("eth_getBalance",),
+Question = tuple[str, object]
+"""A method or path of the node, and its parameters."""
+Questions = dict[str, Callable[[str], list[Question]]]
+
+LONGEST_NUMBER = 15  # digits; int() of more is work, and no block has them
+EVM: Questions = {
+    "transaction": lambda id: [
+        ("eth_getTransactionByHash", [id]),
+        ("eth_getTransactionReceipt", [id]),
+    ],
+    "block": lambda id: [("eth_getBlockByNumber", [hex(int(id)), True])],
+    "address": lambda id: [("eth_getBalance", [id, "latest"])],
 }
-TRON = {
-    "transaction": ("wallet/gettransactionbyid", "wallet/gettransactioninfobyid"),
-    "block": ("wallet/getblockbynum",),
-    "address": ("wallet/getaccount",),
+TRON: Questions = {
+    "transaction": lambda id: [
+        ("wallet/gettransactionbyid", {"value": id}),
+        ("wallet/gettransactioninfobyid", {"value": id}),
+    ],
+    "block": lambda id: [("wallet/getblockbynum", {"num": int(id)})],
+    "address": lambda id: [("wallet/getaccount", {"address": id})],
 }
-SECONDS = 10
+POLICY_OF_PAGES = "default-src 'none'; style-src 'unsafe-inline'"
 STYLE = "body{font:15px system-ui;margin:2rem;max-width:70rem}pre{white-space:pre-wrap}"
 
 
 @routes.get("/sandbox/{network}/{kind:transaction|block|address}/{id}")
 async def show(request: web.Request) -> web.Response:
     """A page with the node's answers."""
-    nodes: Mapping[Network, str] = request.app[NODES]
-    network = Network(request.match_info["network"])
-    if network not in nodes:
-        raise Problem(404, "there is no such network in this sandbox")
-    family = request.app[POLICY].networks[network].spec.family
-    kind, asked = request.match_info["kind"], request.match_info["id"]
-    title = html.escape(f"{network} {kind} {asked}")
-    parts = []
-    timeout = aiohttp.ClientTimeout(total=SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
-        for method in (EVM if family == "evm" else TRON)[kind]:
-            try:
-                answer = await _ask(session, nodes[network], family, method, asked)
-            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-                raise Problem(503, "the embedded node does not answer") from error
-            shown = html.escape(json.dumps(answer, indent=2))
-            parts.append(f"<h2>{html.escape(method)}</h2><pre>{shown}</pre>")
+    network, kind, id = (request.match_info[name] for name in ("network", "kind", "id"))
+    title = f"{network} {kind} {id}"
+    node = request.app[NODES].get(Network(network))
+    if node is None:
+        return _page(404, title, "<p>There is no such network in this sandbox.</p>")
+    spec = request.app[POLICY].networks[node.network].spec
+    try:
+        answers = await _look_up(node, spec, kind, id)
+    except NodeAway as error:
+        return _page(503, title, f"<p>{html.escape(error.sentence)}</p>")
+    if not answers:
+        return _page(404, title, f"<p>The embedded {spec.title} node knows of no such {kind}.</p>")
+    return _page(200, title, "".join(_part(name, answer) for name, answer in answers.items()))
+
+
+async def _look_up(node: Node, spec: NetworkSpec, kind: str, id: str) -> dict[str, object]:
+    """The answers by method; none where there is no such thing or it cannot be one."""
+    if kind == "block" and not (id.isascii() and id.isdigit() and len(id) <= LONGEST_NUMBER):
+        return {}
+    try:
+        asked = spec.codec.show(spec.codec.parse(id)) if kind == "address" else id
+        questions = (EVM if node.family == "evm" else TRON)[kind](asked)
+        answers = {name: await ask_node(node, name, params) for name, params in questions}
+    except NodeAway:
+        raise
+    except (NodeRefused, ValueError):  # the node, or the codec, cannot read it
+        return {}
+    return {name: answer for name, answer in answers.items() if answer}
+
+
+def _part(name: str, answer: object) -> str:
+    return f"<h2>{html.escape(name)}</h2><pre>{html.escape(json.dumps(answer, indent=2))}</pre>"
+
+
+def _page(status: int, title: str, content: str) -> web.Response:
+    title = html.escape(title)
     page = (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>"
         f"<style>{STYLE}</style><h1>{title}</h1>"
-        f"<p>A sandbox: nothing here is real.</p>{''.join(parts)}"
+        f"<p>A sandbox: nothing here is real.</p>{content}"
     )
-    return web.Response(text=page, content_type="text/html")
-
-
-async def _ask(
-    session: aiohttp.ClientSession, url: str, family: str, method: str, asked: str
-) -> object:
-    if family != "evm":
-        key = "num" if "block" in method else "address" if "account" in method else "value"
-        value: object = int(asked) if key == "num" else asked
-        async with session.post(f"{url.rstrip('/')}/{method}", json={key: value}) as response:
-            return await response.json(content_type=None)
-    params: list[object] = [asked]
-    if method == "eth_getBlockByNumber":
-        params = [hex(int(asked)), True]
-    elif method == "eth_getBalance":
-        params = [asked, "latest"]
-    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-    async with session.post(url, json=body) as response:
-        return (await response.json(content_type=None)).get("result")
+    headers = {"Content-Security-Policy": POLICY_OF_PAGES}
+    return web.Response(status=status, text=page, content_type="text/html", headers=headers)

@@ -6,16 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
+from chains import NETWORKS
 from storage import Conn
 from watcher import sandbox
 from watcher.cli.context import SANDBOX_CONFIG, config_of, in_database, run, settings_of
 from watcher.clock import now
-from watcher.config import ConfigError, Settings
-from watcher.domain.money import Network
+from watcher.config import ConfigError
+from watcher.domain.money import Network, amount_of
 from watcher.durations import parse_duration
 from watcher.policy import Policy
 from watcher.refused import BadField
-from watcher.sandbox import Payment
+from watcher.sandbox import Node, Payment
 
 sandbox_app = typer.Typer(help="Drive the embedded nodes of a sandbox.", no_args_is_help=True)
 
@@ -45,18 +46,18 @@ def pay(
     """Pay an invoice in the next block, from an account that has enough of everything."""
     if fail and internal:
         raise typer.BadParameter("give either --fail or --internal")
-    settings = _sandboxed(context)
-    kept: list[Policy] = []
+    nodes = _nodes(context)
 
     async def prepare(conn: Conn, policy: Policy) -> Payment:
-        kept[:] = [policy]
         return await sandbox.prepare_payment(conn, policy, invoice, method, amount, now())
 
     payment = in_database(context, prepare, write=True)
     way: sandbox.Way = "failed" if fail else "internal" if internal else "plain"
-    url = _url(settings, payment.network)
-    made = run(sandbox.pay(kept[0], url, payment, way, payer))
-    typer.echo(f"{payment.units} units of {payment.method} to {payment.to}: {made}")
+    quote = payment.quote
+    made = run(sandbox.pay(nodes[quote.network], payment, way, payer))
+    to = NETWORKS[quote.network].codec.show(payment.to)
+    sum = f"{amount_of(payment.units, quote.decimals)} {quote.symbol}"
+    typer.echo(f"{sum} to {to} on {quote.network}, in the next block: {made}")
 
 
 @sandbox_app.command("mine")
@@ -66,7 +67,7 @@ def mine(
     blocks: Annotated[int, typer.Argument(min=1, max=1000)] = 1,
     advance: Annotated[str | None, typer.Option(help='Chain time, such as "2h".')] = None,
 ) -> None:
-    """Mine blocks now; with --advance, chain time jumps first."""
+    """Mine blocks now; with --advance, chain time jumps first, and stays ahead for good."""
     try:
         seconds = parse_duration(advance) if advance else 0
     except ValueError as error:
@@ -82,30 +83,28 @@ def reorg(
     network: str,
     depth: Annotated[int, typer.Argument(min=1, max=1000)],
 ) -> None:
-    """Replace the newest blocks by one more empty ones: what was paid in them is gone."""
+    """Replace the newest blocks by one more empty ones: what was paid in them is gone.
+
+    Blocks 8 below the head are final: a branch that begins below them halts the network.
+    """
     order = {"depth": depth, "blocks": depth + 1}
     _order(context, network, "sandbox_reorg", order)
     typer.echo(f"replaced the newest {depth} blocks of {network}")
 
 
 def _order(context: typer.Context, network: str, name: str, order: dict[str, Any]) -> None:
-    from watcher.daemon import build_policy
+    nodes = _nodes(context)
+    node = nodes.get(Network(network))
+    if node is None:
+        known = ", ".join(nodes)
+        raise BadField(f"the sandbox has no {network}; there are {known}", field="network")
+    run(sandbox.send_order(node, name, order))
 
-    settings = _sandboxed(context)
-    url = _url(settings, Network(network))
-    run(sandbox.send_order(build_policy(settings), url, Network(network), name, order))
 
+def _nodes(context: typer.Context) -> dict[Network, Node]:
+    from watcher.daemon.sandbox import nodes_of
 
-def _sandboxed(context: typer.Context) -> Settings:
     settings = settings_of(context)
     if settings.sandbox is None:
         raise ConfigError("this is no sandbox: its configuration has no [sandbox] table")
-    return settings
-
-
-def _url(settings: Settings, network: Network) -> str:
-    chosen = settings.networks.get(network)
-    if chosen is None:
-        known = ", ".join(settings.networks)
-        raise BadField(f"the sandbox has no {network}; there are {known}", field="network")
-    return chosen.endpoints[0].url.get_secret_value()
+    return nodes_of(settings)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -40,15 +42,15 @@ def run_daemon(
 
     from watcher.daemon import ROLES
     from watcher.daemon import run as run_roles
-    from watcher.daemon.sandbox import prepare
+    from watcher.daemon.sandbox import greeting, prepare
 
     roles = {name.strip() for name in role.split(",") if name.strip()}
     if unknown := roles - set(ROLES):
         raise typer.BadParameter(f"unknown role {', '.join(sorted(unknown))}")
     if not roles:
         raise typer.BadParameter("names no role")
+    path = config_of(context) or SANDBOX_CONFIG
     if sandbox:
-        path = config_of(context) or SANDBOX_CONFIG
         prepare(path)
         settings = load(path, os.environ)
         if settings.sandbox is None:
@@ -57,7 +59,19 @@ def run_daemon(
         settings = settings_of(context)
     if not any(network.enabled for network in settings.networks.values()):
         raise ConfigError("networks: no network is enabled; there is nothing to follow")
-    uvloop.run(run_roles(settings, roles))
+
+    def greet(key: str) -> None:
+        if sandbox:
+            typer.echo(greeting(settings, _command(path), path, key))
+
+    uvloop.run(run_roles(settings, roles, greet))
+
+
+def _command(config: Path) -> str:
+    """How this very program is called from the same folder, for people to copy."""
+    called = Path(sys.argv[0])
+    program = "python -m watcher" if called.name == "__main__.py" else str(called)
+    return f"{program} --config {shlex.quote(str(config))}"
 
 
 def migrate(context: typer.Context) -> None:

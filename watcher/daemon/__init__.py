@@ -6,9 +6,9 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 from aiohttp import web
@@ -71,20 +71,27 @@ async def open_database(settings: Settings, policy: Policy) -> AsyncIterator[Eng
         await storage.close(engine)
 
 
-async def run(settings: Settings, roles: Iterable[str] = ROLES) -> None:
-    """The daemon, until SIGTERM or SIGINT."""
+async def run(
+    settings: Settings,
+    roles: Iterable[str] = ROLES,
+    greet: Callable[[str], object] | None = None,
+) -> None:
+    """The daemon, until SIGTERM or SIGINT; a sandbox calls `greet` with its API key once it is up.
+
+    Raises:
+        ConfigError: what the configuration names cannot be had.
+    """
     policy = build_policy(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with (
-        sandbox.run_nodes(settings),
+        sandbox.open_nodes(settings) as mining,
         open_database(settings, policy) as engine,
         open_clients(settings, policy) as clients,
     ):
-        if settings.sandbox is not None:
-            sandbox.greet(settings, await sandbox.seed(engine, settings))
+        key = await sandbox.seed(engine, settings, policy) if settings.sandbox else None
         await _evaluate_past(engine, policy)
         followers = [
             Follower(policy, name, client, engine, f"{socket.gethostname()}:{os.getpid()}")
@@ -92,7 +99,9 @@ async def run(settings: Settings, roles: Iterable[str] = ROLES) -> None:
             if "follow" in roles
         ]
         async with _api(settings, policy, engine, "api" in roles):
-            await _follow(followers, stop)
+            if greet is not None and key is not None:
+                greet(key)
+            await _follow(followers, mining, stop)
         for follower in followers:
             await follower.stop()
     log.info("stopped")
@@ -104,12 +113,17 @@ def _mode(settings: Settings, policy: Policy) -> Literal["live", "test", "sandbo
     return "live" if policy.livemode else "test"
 
 
-async def _follow(followers: list[Follower], stop: asyncio.Event) -> None:
-    """Run the followers and the watchdog until `stop`, then let each finish its step at hand."""
+async def _follow(
+    followers: list[Follower], mining: list[Coroutine[Any, Any, None]], stop: asyncio.Event
+) -> None:
+    """Run the followers and the watchdog until `stop`, then let each finish its step at hand.
+
+    `mining` are the embedded nodes of a sandbox.
+    """
     async with asyncio.TaskGroup() as group:
         runs = [group.create_task(follower.run(stop)) for follower in followers]
         others = [group.create_task(follower.heartbeat()) for follower in followers]
-        others.append(group.create_task(systemd.watchdog()))
+        others += [group.create_task(each) for each in (*mining, systemd.watchdog())]
         systemd.ready()
         await stop.wait()
         systemd.stopping()
@@ -128,7 +142,7 @@ async def _api(
         yield
         return
     token = settings.admin.token.get_secret_value()
-    app = build_app(engine, policy, token, clock.now(), sandbox.node_urls(settings))
+    app = build_app(engine, policy, token, clock.now(), sandbox.nodes_of(settings))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:

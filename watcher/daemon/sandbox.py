@@ -6,20 +6,19 @@ the daemon itself runs, on chains that it mines, beside its database.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-import typer
 from cryptography.fernet import Fernet
 
 import storage
 from chains import NETWORKS
-from chains.base import NetworkSpec
+from chains.sandbox.control import LOOPBACK
 from chains.sandbox.evm import flavour as evm
 from chains.sandbox.evm import node as evm_node
 from chains.sandbox.evm import polygon
@@ -30,9 +29,15 @@ from watcher import clock, merchants, wallets
 from watcher.config import ConfigError, Settings
 from watcher.config_file import TOKEN_BYTES, create_file
 from watcher.domain.money import Family, Network
-from watcher.keys import load_box
+from watcher.keys import digest, load_box
+from watcher.policy import Policy
+from watcher.sandbox import Node
 
 FINAL_AFTER = 8  # blocks; far quicker than the true networks
+FLAVOURS: dict[str, Callable[..., evm.Flavour]] = {
+    "ethereum": evm.ethereum,
+    "polygon": polygon.polygon,
+}
 # Extended public keys of the phrase that every developer's tool begins with, "test test … junk":
 # m/44'/60'/1' and m/44'/195'/0'. Everyone knows the private ones.
 XPUBS = {
@@ -53,16 +58,16 @@ _CONFIG = """\
 port = 8080
 
 [database]
-url = "sqlite:///{folder}/watcher.db"
+url = {database}
 
 [admin]
-token = "{token}"
+token = {token}
 
 [secrets]
-key_file = "{folder}/watcher.key"
+key_file = {key_file}
 
 [sandbox]
-folder = "{folder}"
+folder = {folder}
 seconds_per_block = 1
 
 # Chain ids of no true network, so that a wallet that scans a payment code finds nothing to pay on.
@@ -79,6 +84,7 @@ endpoints = [{{ name = "sandbox", url = "http://127.0.0.1:18546" }}]
 chain_id = 31338
 genesis_hash = "any"
 confirmations = 3
+finality_depth = 8
 poll_seconds = 1
 start_block = 0
 
@@ -109,80 +115,104 @@ def prepare(path: Path) -> None:
         return
     folder = path.parent.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    create_file(folder / "watcher.key", Fernet.generate_key().decode() + "\n")
-    token = secrets.token_urlsafe(TOKEN_BYTES)
-    create_file(path, _CONFIG.format(folder=folder, token=token))
+    key_file = folder / "watcher.key"
+    if not key_file.exists():  # a start that was broken off may have left one
+        create_file(key_file, Fernet.generate_key().decode() + "\n")
+    texts = {
+        "token": secrets.token_urlsafe(TOKEN_BYTES),
+        "database": f"sqlite:///{folder}/watcher.db",
+        "key_file": str(key_file),
+        "folder": str(folder),
+    }
+    quoted = {name: json.dumps(text, ensure_ascii=False) for name, text in texts.items()}
+    create_file(path, _CONFIG.format(**quoted))
 
 
-@asynccontextmanager
-async def run_nodes(settings: Settings) -> AsyncIterator[None]:
-    """Answer and mine on every network, at the ports that its endpoints name."""
-    if settings.sandbox is None:
-        yield
-        return
-    folder, pace = settings.sandbox.folder, settings.sandbox.seconds_per_block
-    async with AsyncExitStack() as stack:
-        group = await stack.enter_async_context(asyncio.TaskGroup())
-        mining = []
-        for name, chosen in settings.networks.items():
-            port = urlsplit(chosen.endpoints[0].url.get_secret_value()).port
-            opened = _open_node(NETWORKS[Network(name)], chosen.chain_id, folder, port or 0)
-            try:
-                node = await stack.enter_async_context(opened)
-            except OSError as error:
-                raise ConfigError(
-                    f"networks.{name}: the embedded node cannot listen on port {port}: "
-                    f"{error.strerror}"
-                ) from error
-            mining.append(group.create_task(node.mine_every(pace)))
-        yield
-        for task in mining:
-            task.cancel()
+def nodes_of(settings: Settings) -> dict[Network, Node]:
+    """The embedded nodes, where the endpoints are that they answer at; none but in a sandbox.
 
-
-def node_urls(settings: Settings) -> dict[Network, str]:
-    """Where the embedded nodes answer; none but in a sandbox."""
+    Raises:
+        ConfigError: a network that no node here plays, or an endpoint elsewhere.
+    """
     if settings.sandbox is None:
         return {}
     return {
-        Network(name): chosen.endpoints[0].url.get_secret_value()
+        Network(name): _node_of(Network(name), chosen.endpoints[0].url.get_secret_value())
         for name, chosen in settings.networks.items()
+        if chosen.enabled
     }
 
 
-async def seed(engine: Engine, settings: Settings) -> str:
-    """A merchant with wallets and a key, once; the text of that key, which the sandbox keeps."""
+def _node_of(network: Network, url: str) -> Node:
+    if network not in (*FLAVOURS, "tron"):
+        raise ConfigError(f"networks.{network}: a sandbox has no node that plays it")
+    parts = urlsplit(url)
+    if parts.scheme != "http" or parts.hostname != LOOPBACK or not parts.port:
+        raise ConfigError(
+            f"networks.{network}.endpoints: must be http://{LOOPBACK}:PORT, of a free port"
+        )
+    return Node(network, NETWORKS[network].family, url)
+
+
+@asynccontextmanager
+async def open_nodes(settings: Settings) -> AsyncIterator[list[Coroutine[Any, Any, None]]]:
+    """Answer on every network; yields what mines, for whoever keeps tasks.
+
+    Raises:
+        ConfigError: as `nodes_of`, or a port is in use, or a chain's file is another's.
+    """
+    pace = 0 if settings.sandbox is None else settings.sandbox.seconds_per_block
+    async with AsyncExitStack() as stack:
+        nodes = []
+        for node in nodes_of(settings).values():
+            try:
+                nodes.append(await stack.enter_async_context(_open_node(settings, node)))
+            except OSError as error:
+                raise ConfigError(
+                    f"networks.{node.network}: the embedded node cannot listen at {node.url}: "
+                    f"{error.strerror}"
+                ) from error
+            except ValueError as error:
+                raise ConfigError(f"networks.{node.network}: {error}") from error
+        yield [node.mine_every(pace) for node in nodes]
+
+
+async def seed(engine: Engine, settings: Settings, policy: Policy) -> str:
+    """A merchant with a wallet of every family; the text of a key that works, kept in a file."""
     assert settings.sandbox is not None
-    kept = settings.sandbox.folder / "api-key"
-    if kept.exists():
-        return kept.read_text("ascii").strip()
+    file = settings.sandbox.folder / "api-key"
+    kept = file.read_text("ascii").strip() if file.exists() else ""
     box = load_box(settings.secrets.key_file)
 
     async def work(conn: Conn) -> str:
         now = clock.now()
-        merchant = await merchants.add_merchant(conn, "Sandbox shop", now)
-        families = {NETWORKS[Network(name)].family for name in settings.networks}
-        for family in sorted(families):
+        known = await storage.merchants.listing(conn)
+        merchant = known[0] if known else await merchants.add_merchant(conn, "Sandbox shop", now)
+        held = {wallet.family for wallet, _ in await storage.wallets.listing(conn)}
+        wanted = {network.spec.family for network in policy.networks.values()}
+        for family in sorted(wanted - held):
             await wallets.add_xpub(conn, merchant.id, family, XPUBS[family], 0, now)
+        if kept and await storage.keys.find(conn, digest(kept)):
+            return kept
         return (await merchants.add_key(conn, box, merchant.id, False, None, now)).text
 
     text = await storage.repeat(engine, work)
-    create_file(kept, text + "\n")
+    if text != kept:
+        file.unlink(missing_ok=True)
+        create_file(file, text + "\n")
     return text
 
 
-def greet(settings: Settings, key: str) -> None:
-    """Say how to use it: one screen, on standard output."""
-    assert settings.sandbox is not None
+def greeting(settings: Settings, command: str, config: Path, key: str) -> str:
+    """How to use it: one screen, with `command` as this program is called."""
     url = f"http://{settings.server.host}:{settings.server.port}"
     body = json.dumps({"price": {"amount": "9.99", "currency": "USD"}, "methods": ["tron:usdt"]})
-    config = settings.sandbox.folder / "watcher.toml"
-    typer.echo(f"""
+    return f"""
 Deposit Watcher, a sandbox on {", ".join(settings.networks)}: everything in it is made up.
 
   API          {url}/v1/invoices
   API key      {key}
-  status       {url}/admin/status, or: deposit-watcher --config {config} status
+  status       {url}/admin/status, or: {command} status
   admin token  in {config}
 
 Open an invoice:
@@ -192,21 +222,19 @@ Open an invoice:
 
 Pay it, and watch it become paid three blocks later:
 
-  deposit-watcher --config {config} sandbox pay INVOICE
-""")
+  {command} sandbox pay INVOICE
+"""
 
 
 def _open_node(
-    spec: NetworkSpec, chain_id: int | None, folder: Path, port: int
+    settings: Settings, node: Node
 ) -> AbstractAsyncContextManager[evm_node.EvmNode | tron_node.TronNode]:
-    file = folder / f"{spec.name}.chain"
-    if spec.family == "tron":
-        return tron_node.open_node(
-            tron.tron(spec.assets), file, port=port, finality_blocks=FINAL_AFTER
-        )
-    flavours: dict[str, Callable[..., evm.Flavour]] = {
-        "ethereum": evm.ethereum,
-        "polygon": polygon.polygon,
-    }
-    made = flavours[spec.name](chain_id or spec.chain_id, spec.assets)
+    assert settings.sandbox is not None
+    spec, chosen = NETWORKS[node.network], settings.networks[node.network]
+    file = settings.sandbox.folder / f"{spec.name}.chain"
+    port = urlsplit(node.url).port or 0
+    if spec.name == "tron":
+        flavour = tron.tron(spec.assets)
+        return tron_node.open_node(flavour, file, port=port, finality_blocks=FINAL_AFTER)
+    made = FLAVOURS[spec.name](chosen.chain_id or spec.chain_id, spec.assets)
     return evm_node.open_node(made, file, port=port, finality_blocks=FINAL_AFTER)

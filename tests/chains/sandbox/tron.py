@@ -18,7 +18,7 @@ from chains.sandbox.tron.orders import Order
 from chains.tron import TRON
 from chains.tvm.address import text
 from chains.tvm.client import TronClient, read_here
-from watcher.domain.blocks import Block
+from watcher.domain.blocks import Block, Hash
 from watcher.domain.money import Address, Asset
 
 TRX, USDT, USDD = TRON.assets[:3]
@@ -45,7 +45,8 @@ async def open_tron(path: Path | None = None, **options: Any) -> AsyncIterator[T
 def tron_client(*nodes: TronNode, assets: Sequence[Asset] = ASSETS) -> TronClient:
     """A client that knows the first node's chain and reads within this process."""
     endpoints = [EndpointSettings(name, node.url) for name, node in zip("abc", nodes, strict=False)]
-    options = ClientOptions(endpoints, assets, nodes[0].chain.chain_id, None)
+    chain = nodes[0].chain
+    options = ClientOptions(endpoints, assets, chain.chain_id, Hash(next(iter(chain.blocks)).hash))
     return TronClient(TRON, options, read=read_here)
 
 

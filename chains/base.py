@@ -131,6 +131,9 @@ class ChainClient(Protocol):
     def endpoints(self) -> Sequence[EndpointReport]:
         """How each endpoint does, in configured order."""
 
+    def warnings(self) -> Sequence[str]:
+        """What cannot be known from these endpoints, as far as they were seen; a sentence each."""
+
     async def close(self) -> None:
         """Close connections."""
 
@@ -196,6 +199,8 @@ class NetworkSpec:
     payment_uri: Callable[[Asset, Address, int, int], str]
     """(asset, to, units, chain id) -> what a QR code carries."""
     open_client: Callable[[NetworkSpec, ClientOptions], ChainClient]
+    parse_token: Callable[[str], Address] | None = None
+    """How a token is named where that is not always by an address; None: by an address."""
     commits_to_transfers: bool = True
     """Whether a block's hash commits to every transfer in it; else another endpoint must."""
     sees_internal: bool = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chains.base import ChainClient, ClientOptions, Explorer, NetworkSpec
 from chains.tvm.address import CODEC, parse, payment_uri
 from watcher.domain.blocks import Hash
-from watcher.domain.money import Asset, Family, Network
+from watcher.domain.money import Address, Asset, Family, Network
 
 TVM = Family("tron")
 
@@ -20,6 +20,11 @@ def open_client(spec: NetworkSpec, options: ClientOptions) -> ChainClient:
     from chains.tvm.client import TronClient  # tronpy takes a second to import
 
     return TronClient(spec, options)
+
+
+def parse_token(text: str) -> Address:
+    """A contract's address, or the number of a TRC-10 token: its name is anyone's to take."""
+    return Address(text) if text.isascii() and text.isdigit() else parse(text)
 
 
 def tron(
@@ -47,6 +52,7 @@ def tron(
         hash_prefix="",
         payment_uri=payment_uri,
         open_client=open_client,
+        parse_token=parse_token,
         commits_to_transfers=False,
     )
 

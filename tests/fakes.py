@@ -86,6 +86,9 @@ class FakeChain:
     def endpoints(self) -> Sequence[EndpointReport]:
         return ()
 
+    def warnings(self) -> Sequence[str]:
+        return ()
+
     async def close(self) -> None:
         """Nothing is open."""
 

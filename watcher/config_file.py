@@ -60,7 +60,7 @@ enabled = false                          # needs endpoints
 # confirmations = {depth:<21}  # a number of blocks, or "finalized"
 # assets = {assets}
 # tokens = [{{ symbol = "MINE", address = "…", decimals = 6 }}]  # contracts beside these assets
-# poll_seconds = 3                       # how often to ask for a new block; else four times each
+# poll_seconds = 3                       # how often to ask for a new block; else its pace, or 3
 start_block = "head"                     # where the first start begins, or a block's number
 agreement = "auto"                       # endpoints that must give the same block hash; auto: 2
                                          # where two are configured, else 1

@@ -86,7 +86,9 @@ class Follower:
         try:
             moved = await self.turn()
             self.health.recovered(self._network)
-            return 0.0 if moved else float(self._rules.poll_seconds)
+            # At the head nothing is there yet: to ask at once would cost two calls a block more.
+            at_head = self._beyond > 0 or self._tip == self._head
+            return 0.0 if moved and not at_head else float(self._rules.poll_seconds)
         except Halted as error:
             self.health.halt(self._network, str(error))
             return None
@@ -245,7 +247,7 @@ class Follower:
                 "again; if they do, restore a backup from before that block"
             ) from error
         self.health.disconnected(self._network, self._tip)
-        self._head = await self._client.head()
+        self._head, self._beyond = await self._client.head(), 0
 
     async def _corroborate(self, lease: Lease) -> None:
         """Ask again for the blocks of deposits that are deep enough, and confirm what may be."""
@@ -279,6 +281,7 @@ class Follower:
 
     async def _beat(self) -> None:
         self.health.endpoints = list(self._client.endpoints())
+        self.health.warnings = list(self._client.warnings())
         async with storage.write(self._engine) as conn:
             if self._lease is not None:
                 await storage.leases.renew(conn, self._lease, LEASE_SECONDS)

@@ -34,6 +34,7 @@ class Health:
         """What waits for endpoints to agree, a sentence for each block."""
         self.standing_by = False
         self.endpoints: Sequence[EndpointReport] = ()
+        self.warnings: Sequence[str] = ()
         self._halted: str | None = None
         self._last_error: str | None = None
         self._failures = 0
@@ -99,7 +100,7 @@ class Health:
             "head": self.head,
             "finalized": self.finalized,
             "frozen": self.frozen,
-            "short": list(self.short),
+            "warnings": [*self.warnings, *self.short],
             "blocks_per_second": round(pace, 3),
             "catch_up_eta_seconds": round(behind / pace) if behind > 1 and pace else None,
             "last_error": self._halted or self._last_error,

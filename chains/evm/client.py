@@ -120,6 +120,9 @@ class EvmClient:
     def endpoints(self) -> Sequence[EndpointReport]:
         return self._pool.reports()
 
+    def warnings(self) -> Sequence[str]:
+        return ()
+
     async def close(self) -> None:
         await self._pool.close()
         if self._shared is not None:

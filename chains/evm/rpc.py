@@ -130,7 +130,6 @@ _BY_WORDS: tuple[tuple[Callable[[str], object], Kind], ...] = (
 )
 _BY_CODE: dict[int, Kind] = {
     429: ChainUnavailable,
-    3: Reverted,
     -32005: ChainUnavailable,  # limit exceeded
     -32007: ChainUnavailable,  # QuickNode: requests per second
     4444: Missing,  # pruned history unavailable

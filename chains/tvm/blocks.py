@@ -54,6 +54,8 @@ class Reading:
     witness: Address | None
     signer: Address | None
     """Who signed for the witness; None: it signed itself, or the block is block 0."""
+    has_internal: bool
+    """Whether any internal call was told of: not every node keeps them."""
 
 
 def read_block(block_json: bytes, infos_json: bytes, listing: Listing) -> Reading:
@@ -87,6 +89,7 @@ def read_block(block_json: bytes, infos_json: bytes, listing: Listing) -> Readin
         tuple(each for each in found if isinstance(each, Refusal)),
         None if signer is None else text(bytes.fromhex(witness)[1:]),
         signer,
+        any(done.info.internal_transactions for done in proven.done),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 
 from chains.base import Capability, ChainDataError, ChainError, ChainUnavailable
 from chains.endpoints import Endpoint
@@ -24,7 +25,8 @@ async def examine(node: Endpoint, assets: Sequence[Asset], pace_seconds: int) ->
     found.append(await _check(node, "head", _head(node, pace_seconds)))
     found.append(await _check(node, "finality", _finality(node)))
     found.append(await _check(node, "infos", _infos(node)))
-    found.append(await _check(node, "internal TRX", _internal(node)))
+    internal = await _check(node, "internal TRX", _internal(node))
+    found.append(replace(internal, ok=internal.ok or None))  # unseen is not yet unserved
     for asset in assets:
         if asset.contract is not None and not asset.contract.isdigit():
             found.append(await _check(node, f"token {asset.symbol}", _token(node, asset)))

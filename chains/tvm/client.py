@@ -65,6 +65,8 @@ class TronClient:
         self._listing = listing_of(spec, options.assets)
         self._options, self._pace_seconds = options, spec.pace_seconds
         self._genesis = options.genesis_hash
+        self._tells_internal: set[str] = set()
+        """Endpoints that were seen to tell of internal calls."""
         self._deputies: set[tuple[Address | None, Address]] = set()
         """(witness, who signs for it), as far as a node has said so."""
         self._pool = EndpointPool(options.endpoints, FastTronProvider, self._identify)
@@ -114,6 +116,15 @@ class TronClient:
     def endpoints(self) -> Sequence[EndpointReport]:
         return self._pool.reports()
 
+    def warnings(self) -> Sequence[str]:
+        silent = [n.name for n in self._pool.endpoints if n.name not in self._tells_internal]
+        if not silent:
+            return ()
+        return (
+            f"internal TRX is not covered as far as is known: {', '.join(silent)} told of no "
+            "internal call yet, so TRX that a contract pays may go unseen",
+        )
+
     async def close(self) -> None:
         await self._pool.close()
         if self._shared is not None:
@@ -150,6 +161,8 @@ class TronClient:
         except ChainDataError:
             await self._require_same(block, node)
             raise
+        if reading.has_internal:
+            self._tells_internal.add(node.name)
         if reading.signer is not None:
             await self._require_deputy(reading, reading.signer, node)
         return reading.block

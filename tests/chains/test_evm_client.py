@@ -457,7 +457,7 @@ async def test_capabilities_say_what_is_wrong(anvil: Anvil, node: Proxy) -> None
     wrong = {check: capability.detail for check, capability in found.items() if not capability.ok}
     assert set(wrong) == {"receipts", "traces", "token USDT"}
     assert wrong["token USDT"] == "18 decimals, configured 6"
-    assert wrong["traces"].startswith("none, internal ETH by audit only")
+    assert wrong["traces"].startswith("none; this version does not read them")
 
 
 async def test_clients_share_one_worker_that_ends_with_the_last(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chains.base import ChainError, ChainUnavailable, EndpointRefused, EndpointSettings
-from chains.evm.rpc import NoSuchBlock, result_of
+from chains.evm.rpc import NoSuchBlock, Reverted, result_of
 from chains.health import Missing
 from chains.http import Answer
 from chains.redaction import Redaction
@@ -84,10 +84,17 @@ def test_what_says_nothing_of_the_chain_is_unavailable(body: object) -> None:
         ({"code": -39001, "message": "?"}, "no such block"),
         ({"code": -32000, "message": "finalized block not found"}, "no such block"),
         ({"code": -32000, "message": "unknown block"}, "no such block"),
+        ({"code": 3, "message": "execution reverted: rate limit exceeded"}, "reverted"),
+        ({"code": -32000, "message": "invalid opcode: INVALID"}, "reverted"),
     ],
 )
 def test_errors_that_say_more(error: dict[str, Any], kind: str) -> None:
-    kinds = {"refused": EndpointRefused, "missing": Missing, "no such block": NoSuchBlock}
+    kinds = {
+        "refused": EndpointRefused,
+        "missing": Missing,
+        "no such block": NoSuchBlock,
+        "reverted": Reverted,
+    }
     assert type(refusal(make_answer(rpc(error=error)))) is kinds[kind]
 
 

@@ -455,3 +455,12 @@ async def test_internal_trx_is_not_promised_where_no_call_was_seen(node: JavaTro
         found = {each.check: each for each in await client.capabilities()}
     assert not found["internal TRX"].ok
     assert "not proven to be served" in found["internal TRX"].detail
+
+
+async def test_an_endpoint_that_never_told_of_an_internal_call_is_named(node: JavaTron) -> None:
+    async with open_client(node) as client:
+        [warning] = client.warnings()
+        assert "internal TRX is not covered" in warning
+        for number in range(1, 29):
+            await client.block(number)
+        assert client.warnings() == ()

@@ -36,14 +36,17 @@ def options(context: typer.Context) -> None:
 @sandbox_app.command("pay")
 def pay(
     context: typer.Context,
-    invoice: str,
+    invoice: Annotated[str, typer.Argument(help="The invoice's id.")],
     method: Annotated[str | None, typer.Option(help="Such as tron:usdt.")] = None,
     amount: Annotated[str | None, typer.Option(help="Default: what is left to pay.")] = None,
     fail: Annotated[bool, typer.Option(help="In a transaction that fails.")] = False,
     internal: Annotated[bool, typer.Option(help="From within a contract.")] = False,
     payer: Annotated[int | None, typer.Option("--from", min=0, help="Whose account.")] = None,
 ) -> None:
-    """Pay an invoice in the next block, from an account that has enough of everything."""
+    """Pay an invoice in the next block.
+
+    From an account that has enough of everything.
+    """
     if fail and internal:
         raise typer.BadParameter("give either --fail or --internal")
     nodes = _nodes(context)
@@ -63,11 +66,14 @@ def pay(
 @sandbox_app.command("mine")
 def mine(
     context: typer.Context,
-    network: str,
-    blocks: Annotated[int, typer.Argument(min=1, max=1000)] = 1,
+    network: Annotated[str, typer.Argument(help="ethereum, polygon or tron.")],
+    blocks: Annotated[int, typer.Argument(min=1, max=1000, help="How many.")] = 1,
     advance: Annotated[str | None, typer.Option(help='Chain time, such as "2h".')] = None,
 ) -> None:
-    """Mine blocks now; with --advance, chain time jumps first, and stays ahead for good."""
+    """Mine blocks now.
+
+    With --advance, chain time jumps first, and stays ahead for good.
+    """
     try:
         seconds = parse_duration(advance) if advance else 0
     except ValueError as error:
@@ -80,12 +86,13 @@ def mine(
 @sandbox_app.command("reorg")
 def reorg(
     context: typer.Context,
-    network: str,
-    depth: Annotated[int, typer.Argument(min=1, max=1000)],
+    network: Annotated[str, typer.Argument(help="ethereum, polygon or tron.")],
+    depth: Annotated[int, typer.Argument(min=1, max=1000, help="How many blocks.")],
 ) -> None:
-    """Replace the newest blocks by one more empty ones: what was paid in them is gone.
+    """Replace the newest blocks by empty ones.
 
-    Blocks 8 below the head are final: a branch that begins below them halts the network.
+    By one more than were there; what was paid in them is gone. Blocks some way below the head are
+    final: a branch that begins below them halts the network.
     """
     order = {"depth": depth, "blocks": depth + 1}
     _order(context, network, "sandbox_reorg", order)

@@ -6,9 +6,9 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, Literal
+from typing import Literal
 
 import structlog
 from aiohttp import web
@@ -114,7 +114,7 @@ def _mode(settings: Settings, policy: Policy) -> Literal["live", "test", "sandbo
 
 
 async def _follow(
-    followers: list[Follower], mining: list[Coroutine[Any, Any, None]], stop: asyncio.Event
+    followers: list[Follower], mining: list[sandbox.Mine], stop: asyncio.Event
 ) -> None:
     """Run the followers and the watchdog until `stop`, then let each finish its step at hand.
 
@@ -123,7 +123,7 @@ async def _follow(
     async with asyncio.TaskGroup() as group:
         runs = [group.create_task(follower.run(stop)) for follower in followers]
         others = [group.create_task(follower.heartbeat()) for follower in followers]
-        others += [group.create_task(each) for each in (*mining, systemd.watchdog())]
+        others += [group.create_task(work()) for work in (*mining, systemd.watchdog)]
         systemd.ready()
         await stop.wait()
         systemd.stopping()

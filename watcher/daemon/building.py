@@ -14,6 +14,8 @@ from watcher.domain.money import Asset, Network, units_of
 from watcher.policy import NetworkPolicy, Policy
 from watcher.settings import NetworkSettings
 
+LONGEST_POLL_SECONDS = 3  # with Tron's pace of 3 s: within 100,000 requests a day
+
 
 def build_policy(settings: Settings) -> Policy:
     """Resolve the configuration against the networks' facts.
@@ -82,7 +84,7 @@ def _network_policy(settings: Settings, name: Network, chosen: NetworkSettings) 
         reorg_limit=chosen.reorg_limit or spec.reorg_limit,
         agreement=agreement,
         repeat_transfers=not spec.commits_to_transfers and chosen.second_source != "off",
-        poll_seconds=chosen.poll_seconds or max(1, spec.pace_seconds // 4),
+        poll_seconds=chosen.poll_seconds or min(LONGEST_POLL_SECONDS, spec.pace_seconds),
         start_block=None if chosen.start_block == "head" else chosen.start_block,
     )
 
@@ -120,7 +122,7 @@ def _listed(spec: NetworkSpec, chosen: NetworkSettings) -> list[Asset]:
     listed = list(dict.fromkeys([coin, *(own[symbol.lower()] for symbol in symbols)]))
     for place, token in enumerate(chosen.tokens):
         try:
-            contract = spec.codec.parse(token.address)
+            contract = (spec.parse_token or spec.codec.parse)(token.address)
         except ValueError as error:
             raise ConfigError(f"{where}.tokens.{place}.address: {error}") from error
         if contract in spec.reserved:

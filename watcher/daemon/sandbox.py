@@ -10,6 +10,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +33,9 @@ from watcher.domain.money import Family, Network
 from watcher.keys import digest, load_box
 from watcher.policy import Policy
 from watcher.sandbox import Node
+
+Mine = Callable[[], Coroutine[Any, Any, None]]
+"""Mines on one network until it is cancelled."""
 
 FINAL_AFTER = 8  # blocks; far quicker than the true networks
 FLAVOURS: dict[str, Callable[..., evm.Flavour]] = {
@@ -155,8 +159,8 @@ def _node_of(network: Network, url: str) -> Node:
 
 
 @asynccontextmanager
-async def open_nodes(settings: Settings) -> AsyncIterator[list[Coroutine[Any, Any, None]]]:
-    """Answer on every network; yields what mines, for whoever keeps tasks.
+async def open_nodes(settings: Settings) -> AsyncIterator[list[Mine]]:
+    """Answer on every network; yields what mines, for whoever keeps the tasks.
 
     Raises:
         ConfigError: as `nodes_of`, or a port is in use, or a chain's file is another's.
@@ -174,7 +178,7 @@ async def open_nodes(settings: Settings) -> AsyncIterator[list[Coroutine[Any, An
                 ) from error
             except ValueError as error:
                 raise ConfigError(f"networks.{node.network}: {error}") from error
-        yield [node.mine_every(pace) for node in nodes]
+        yield [partial(node.mine_every, pace) for node in nodes]
 
 
 async def seed(engine: Engine, settings: Settings, policy: Policy) -> str:

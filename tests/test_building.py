@@ -1,0 +1,83 @@
+"""From a configuration to a policy: what the networks' facts make of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from watcher.config import ConfigError, Settings
+from watcher.daemon import build_policy
+from watcher.domain.money import Network
+from watcher.policy import NetworkPolicy
+
+TWO = [{"name": name, "url": f"http://127.0.0.1/{name}"} for name in ("a", "b")]
+
+
+def build(name: str, endpoints: int = 1, **network: Any) -> NetworkPolicy:
+    """The policy of one network with so many endpoints."""
+    settings = Settings(
+        admin={"token": "a-token-for-these-tests"},
+        secrets={"key_file": "none"},
+        networks={name: {"endpoints": TWO[:endpoints], **network}},
+    )
+    return build_policy(settings).networks[Network(name)]
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "second_source", "agreement", "repeat"),
+    [
+        (1, None, 1, True),
+        (2, None, 2, True),
+        (1, "preferred", 1, True),
+        (1, "required", 2, True),
+        (2, "required", 2, True),
+        (1, "off", 1, False),
+        (2, "off", 2, False),
+    ],
+)
+def test_a_second_source_is_what_must_repeat_transfers_on_tron(
+    endpoints: int, second_source: str | None, agreement: int, repeat: bool
+) -> None:
+    chosen = {} if second_source is None else {"second_source": second_source}
+    policy = build("tron", endpoints, **chosen)
+    assert (policy.agreement, policy.repeat_transfers) == (agreement, repeat)
+
+
+def test_two_endpoints_agree_unless_it_is_said_otherwise() -> None:
+    assert build("ethereum", 1).agreement == 1
+    assert build("ethereum", 2).agreement == 2
+    assert build("ethereum", 2, agreement=1).agreement == 1
+
+
+def test_a_second_source_is_refused_where_blocks_commit_to_transfers() -> None:
+    with pytest.raises(ConfigError, match=r"^networks.polygon.second_source: not needed"):
+        build("polygon", second_source="required")
+
+
+def test_a_trc10_token_is_listed_by_its_number() -> None:
+    tokens = [{"symbol": "BTT", "address": "1002000", "decimals": 6}]
+    asset = build("tron", tokens=tokens).assets["tron:btt"]
+    assert (asset.contract, asset.decimals) == ("1002000", 6)
+
+
+def test_a_number_is_no_token_elsewhere() -> None:
+    tokens = [{"symbol": "BTT", "address": "1002000", "decimals": 6}]
+    with pytest.raises(ConfigError, match=r"^networks.ethereum.tokens.0.address"):
+        build("ethereum", tokens=tokens)
+
+
+def test_the_coin_is_watched_whatever_is_listed() -> None:
+    assert list(build("ethereum", assets=["USDT"]).assets) == ["ethereum:eth", "ethereum:usdt"]
+
+
+@pytest.mark.parametrize("spelling", ["USDT", "usdt", "Usdt"])
+def test_a_minimum_is_found_in_any_spelling(spelling: str) -> None:
+    settings = Settings(
+        admin={"token": "a-token-for-these-tests"},
+        secrets={"key_file": "none"},
+        networks={"ethereum": {"endpoints": TWO[:1]}},
+        invoices={"minimum": {spelling: "0.5"}},
+    )
+    rules = build_policy(settings).networks[Network("ethereum")].rules
+    assert rules.minimum == {"ethereum:usdt": 500_000}

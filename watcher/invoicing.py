@@ -70,7 +70,7 @@ async def open_invoice(
         quotes=tuple(quotes),
         created_at=now,
         updated_at=now,
-        expires_at=now + valid_for,
+        expires_at=await _clock_of(conn, policy, quotes, now) + valid_for,
         tolerance_percent=wanted.tolerance_percent or policy.tolerance_percent,
         external_id=wanted.external_id,
         details={**wanted.details, "valid_for": show_duration(valid_for)},
@@ -78,6 +78,12 @@ async def open_invoice(
     if wanted.autoselect and len(quotes) == 1:
         invoice = replace(invoice, selected=quotes[0].method)
     return await _store_new(conn, policy, invoice, now)
+
+
+async def _clock_of(conn: Conn, policy: Policy, quotes: Sequence[Quote], now: int) -> int:
+    """The time from which an invoice runs: a chain whose clock is ahead would else cut it short."""
+    tips = await ledger.our_tips(conn, policy)
+    return max([now, *(tips[q.network].timestamp for q in quotes if q.network in tips)])
 
 
 async def _store_new(conn: Conn, policy: Policy, invoice: Invoice, now: int) -> Invoice:

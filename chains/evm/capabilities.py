@@ -84,7 +84,9 @@ async def _traces(node: Endpoint) -> str:
         params = [f"0x{head.hash}", {"tracer": "callTracer"}]
         traces = await node.raw("debug_traceBlockByHash", params)
     except ChainError as error:
-        raise Doubt(f"none; this version does not read them: ETH that a contract sends is not seen: {error}") from None
+        raise Doubt(
+            f"none; this version does not read them: ETH that a contract sends is not seen: {error}"
+        ) from None
     if traces is None:
         raise Doubt("none; this version does not read them: ETH that a contract sends is not seen")
     return "callTracer"

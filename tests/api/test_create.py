@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.api.shop import FIRST, PRICE, USDT, Shop, add_key, add_merchant, count_rows
+from tests.factories import make_transfer
+from watcher.domain.money import Address
 
 FULL = {
     "price": {"amount": "49.90", "currency": "usd"},
@@ -41,6 +43,15 @@ async def test_only_a_price_is_needed(shop: Shop) -> None:
     assert [quote["address"] for quote in made["quotes"]] == [None, None]
     assert [quote["payment_uri"] for quote in made["quotes"]] == [None, None]
     assert (made["paid"]["amount"], made["remaining"], made["paid_at"]) == ("0", "10", None)
+
+
+async def test_a_chain_whose_clock_is_ahead_does_not_cut_an_invoice_short(shop: Shop) -> None:
+    await shop.pass_time(7200)
+    made = await shop.create(methods=["ethereum:usdt"])
+    payment = make_transfer(10_000_000, USDT, Address(made["quotes"][0]["address"].lower()))
+    shop.chain.mine(payment, seconds=10)
+    await shop.follow()
+    assert (await shop.show(made))["status"] == "confirming"
 
 
 async def test_nothing_that_comes_later_is_promised(shop: Shop) -> None:

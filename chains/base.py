@@ -52,6 +52,8 @@ class EndpointSettings:
     requests_per_second: int | None = None
     daily_requests: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    solidity_url: str | None = None
+    """Where a Tron node answers `walletsolidity/`; None: under `url`, as providers do."""
 
     def __repr__(self) -> str:
         return f"EndpointSettings({self.name!r})"  # URLs and headers carry keys

@@ -30,13 +30,20 @@ class Redaction:
 
 
 def _secret_parts(settings: EndpointSettings) -> Iterator[str]:
-    url = urlsplit(settings.url)
-    yield settings.url
+    yield from _parts_of(settings.url)
+    if settings.solidity_url is not None:
+        yield from _parts_of(settings.solidity_url)
+    for header in settings.headers.values():
+        for value in (header, *header.split()):  # `Bearer <key>`: the key alone, too
+            yield from _spellings(value, SHORTEST)
+
+
+def _parts_of(whole: str) -> Iterator[str]:
+    url = urlsplit(whole)
+    yield whole
     yield url.netloc
     values = [url.username or "", url.password or "", url.hostname or "", url.query]
     values += [value for _, value in parse_qsl(url.query)]
-    for header in settings.headers.values():
-        values += [header, *header.split()]  # `Bearer <key>`: the key alone, too
     for value in values:
         yield from _spellings(value, SHORTEST)
     for segment in url.path.split("/"):

@@ -14,14 +14,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from storage import close, open_engine
 from storage.migrate import schema_state
 from tests.test_derivation import ACCOUNT_XPUB, PHRASE
 from watcher.cli import app
+from watcher.operate import Finding
 
 ROOT = Path(__file__).parent.parent
 FIRST = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
@@ -181,6 +184,7 @@ def test_a_merchant_is_paid_from_the_command_line(office: Shell) -> None:
     [row] = json.loads(office.does("wallet", "addresses", "--json"))
     assert (row["address"], row["path"], row["index"]) == (FIRST, "0/0", 0)
     assert office.does("wallet", "skip", "--wallet", wallet[0], "--to", "9").endswith("is 9")
+    assert office.does("wallet", "skip", "--to", "10").endswith("is 10")
 
 
 def test_a_key_is_shown_once_and_revoked(office: Shell) -> None:
@@ -234,6 +238,36 @@ def test_the_doctor_fails_where_no_node_answers(office: Shell) -> None:
     findings = json.loads(done.stdout)
     assert {"where": "database", "check": "schema", "ok": True}.items() <= findings[0].items()
     assert any(each["ok"] is False and each["where"] != "database" for each in findings)
+
+
+def test_the_doctor_reads_the_key_file(office: Shell) -> None:
+    assert key_finding(office)["ok"] is True
+    (office.folder / "watcher.key").write_text("no key\n")
+    found = key_finding(office)
+    assert (found["ok"], "must hold Fernet keys" in found["detail"]) == (False, True)
+    (office.folder / "watcher.key").unlink()
+    found = key_finding(office)
+    assert (found["ok"], "cannot be read: No such file" in found["detail"]) == (False, True)
+
+
+@pytest.mark.parametrize(("keys", "code"), [("t" * 43 + "=", 0), ("no key", 1)])
+def test_a_key_file_alone_decides_what_the_doctor_says(
+    office: Shell, monkeypatch: pytest.MonkeyPatch, keys: str, code: int
+) -> None:
+    async def nothing_to_say(*_: object) -> list[Finding]:
+        return []
+
+    monkeypatch.setattr("watcher.operate.examine", nothing_to_say)
+    monkeypatch.chdir(office.folder)
+    (office.folder / "watcher.key").write_text(f"{keys}\n")
+    assert CliRunner().invoke(app, ["doctor"]).exit_code == code
+
+
+def key_finding(office: Shell) -> dict[str, Any]:
+    """What the doctor says of the key file."""
+    findings: list[dict[str, Any]] = json.loads(office.run("doctor", "--json").stdout)
+    [found] = [each for each in findings if each["check"] == "key file"]
+    return found
 
 
 def test_an_old_schema_is_told_and_migrated(office: Shell) -> None:

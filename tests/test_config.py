@@ -277,6 +277,12 @@ def test_a_mistake_in_an_endpoint_is_named(endpoint: str, line: str, tmp_path: P
     assert refusal(tmp_path, text) == f"networks.ethereum.endpoints.{line}"
 
 
+def test_two_endpoints_cannot_be_one_node(tmp_path: Path) -> None:
+    twice = '{ name = "a", url = "http://x" }, { name = "b", url = "http://X/" }'
+    text = f"[networks.ethereum]\nendpoints = [{twice}]"
+    assert "have one URL" in refusal(tmp_path, text)
+
+
 def test_two_endpoints_cannot_share_a_name(tmp_path: Path) -> None:
     twice = '{ name = "a", url = "http://x" }, { name = "A", url = "http://y" }'
     text = f"[networks.ethereum]\nendpoints = [{twice}]"

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ from watcher.daemon import build_policy, open_clients
 from watcher.domain.events import EventType
 from watcher.domain.money import Network
 from watcher.durations import show_duration
+from watcher.rates import find_rate
 from watcher.settings import Admin, Endpoint, NetworkSettings, Secrets, Token
 from watcher.status import network_warnings
 
@@ -132,7 +134,7 @@ def final_text(spec: NetworkSpec) -> str:
     )
 
 
-ENDPOINTS = [Endpoint(name=name, url=SecretStr("http://127.0.0.1:1")) for name in ("a", "b")]
+ENDPOINTS = [Endpoint(name=name, url=SecretStr(f"http://127.0.0.1:1/{name}")) for name in "ab"]
 
 
 @pytest.mark.parametrize(
@@ -240,6 +242,17 @@ def test_the_invoices_that_the_documentation_opens_are_valid(name: str) -> None:
     assert bodies
     for body in bodies:
         InvoiceIn.model_validate_json(body)
+
+
+def test_the_configuration_for_real_money_has_a_rate_for_each_network() -> None:
+    [block] = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    given = tomllib.loads(block.replace("…", "KEY"))
+    needed = {"admin": {"token": "0123456789abcdef"}, "secrets": {"key_file": "unused.key"}}
+    policy = build_policy(Settings(**given, **needed))
+    assert policy.networks
+    for network in policy.networks.values():
+        symbols = {asset.symbol for asset in network.assets.values()}
+        assert any(find_rate(policy.rates, "USD", each) for each in symbols)
 
 
 def test_no_registry_and_no_folder_of_one_machine_is_named() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -21,7 +22,9 @@ from watcher.systemd import ready, sd_notify, status, stopping, watchdog, watchd
 
 UNIT = Path(__file__).parents[1] / "systemd" / "deposit-watcher.service"
 ENVIRONMENT = UNIT.with_name("deposit-watcher.env.example")
-HIGHEST_EXPOSURE = 2.0
+HIGHEST_EXPOSURE = 1.2
+GUIDE = UNIT.with_name("README.md")
+README = UNIT.parents[1] / "README.md"
 
 
 @contextmanager
@@ -142,6 +145,42 @@ def test_the_unit_is_hardly_exposed(tmp_path: Path) -> None:
     level = re.search(r"exposure level for \S+: ([0-9.]+)", result.stdout)
     assert level is not None, result.stderr
     assert float(level[1]) <= HIGHEST_EXPOSURE
+
+
+@pytest.mark.parametrize("page", [README, GUIDE], ids=["README", "systemd/README"])
+def test_a_page_states_the_exposure_that_is_held(page: Path) -> None:
+    assert f"a test keeps it at {HIGHEST_EXPOSURE} or lower" in page.read_text()
+
+
+def test_the_command_line_accepts_what_the_unit_starts(tmp_path: Path) -> None:
+    [line] = re.findall(r"(?m)^ExecStart=(.*)$", UNIT.read_text())
+    gone = str(tmp_path / "gone.toml")
+    arguments = [gone if each.endswith(".toml") else each for each in shlex.split(line)[1:]]
+    assert gone in arguments
+    done = subprocess.run(
+        [sys.executable, "-m", "watcher", *arguments],
+        cwd=UNIT.parents[1],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr  # 2 would be wrong use
+    assert f"{gone}: cannot be read" in done.stderr
+
+
+def test_the_guide_puts_there_what_the_unit_names() -> None:
+    """Except for what a fresh environment of Python brings along with the package."""
+    unit = re.sub(r"(?m)^#.*$", "", UNIT.read_text())
+    paths = set(re.findall(r"/(?:opt|etc|usr)/[\w./-]+", unit))
+    assert len(paths) > 3
+    assert [each for each in paths if each not in GUIDE.read_text()] == []
+
+
+@pytest.mark.parametrize("page", [README, GUIDE], ids=["README", "systemd/README"])
+def test_the_service_is_installed_from_the_hashed_lock(page: Path) -> None:
+    lines = re.findall(r"pip install (-.*|\..*)", page.read_text())
+    assert lines == ["--require-hashes -r requirements/run.txt", "--no-deps ."]
 
 
 def test_the_unit_sets_only_variables_that_exist(tmp_path: Path) -> None:

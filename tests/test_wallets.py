@@ -205,6 +205,25 @@ async def test_only_an_xpub_that_is_there_can_skip(engine: Engine) -> None:
             await wallets.skip_to(conn, "wal_none", 1)
 
 
+async def test_the_only_xpub_skips_without_being_named(engine: Engine) -> None:
+    merchant_id = await add_merchant(engine, xpub=None)
+    await add_pool(engine, merchant_id, POOL)  # a pool has no indices, so it is no choice
+    async with storage.write(engine) as conn:
+        with pytest.raises(BadField, match="no wallet here has an xpub"):
+            await wallets.skip_to(conn, None, 1)
+    first = await add_xpub(engine, merchant_id, ACCOUNT_XPUB)
+    async with storage.write(engine) as conn:
+        assert await wallets.skip_to(conn, None, 1) == 1
+    second = await add_xpub(engine, await add_merchant(engine, xpub=None), make_xpub(seed=7))
+    async with storage.write(engine) as conn:
+        with pytest.raises(BadField, match="name one") as error:
+            await wallets.skip_to(conn, None, 2)
+        left = {each.id: each.next_index for each, _ in await storage.wallets.listing(conn)}
+    assert first in str(error.value)
+    assert second in str(error.value)
+    assert (left[first], left[second]) == (1, 0)
+
+
 async def test_behind_the_last_index_no_address_is_left(engine: Engine) -> None:
     merchant_id = await add_merchant(engine, xpub=None)
     await add_xpub(engine, merchant_id, ACCOUNT_XPUB, start=HARDENED - 1)

@@ -72,6 +72,7 @@ _FINALITY_DEPTH = """\
 """
 
 _SECOND_SOURCE = """\
+# an own java-tron node answers at two ports: add solidity_url = "http://127.0.0.1:8091" to it
 # second_source = "preferred"            # or "required", "off": another endpoint must repeat what
                                          # no block's hash commits to, before it is confirmed
 """

@@ -15,7 +15,9 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from chains.base import ChainClient, ChainError
+from watcher.config import ConfigError
 from watcher.domain.money import Network
+from watcher.keys import load_box
 from watcher.policy import Policy
 from watcher.refused import AlreadyThere, Refused
 from watcher.status import network_warnings
@@ -32,6 +34,15 @@ class Finding:
     ok: bool | None
     """None: a warning, nothing that loses deposits by itself."""
     detail: str
+
+
+def examine_keys(key_file: Path) -> Finding:
+    """Read the key file as a command does that seals or opens secrets."""
+    try:
+        load_box(key_file)
+    except ConfigError as error:
+        return Finding("secrets", "key file", False, str(error))
+    return Finding("secrets", "key file", True, "read, holds a key")
 
 
 async def examine(policy: Policy, clients: Mapping[Network, ChainClient]) -> list[Finding]:

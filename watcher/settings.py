@@ -86,6 +86,7 @@ class Endpoint(Section):
     requests_per_second: shapes.AtLeastOne | None = None
     daily_requests: shapes.AtLeastOne | None = None
     headers: dict[shapes.HeaderName, shapes.HeaderValue] = {}
+    solidity_url: shapes.EndpointUrl | None = None
 
     def reveal(self) -> EndpointSettings:
         """The same for a chain client, its secrets in the clear."""
@@ -95,6 +96,7 @@ class Endpoint(Section):
             requests_per_second=self.requests_per_second,
             daily_requests=self.daily_requests,
             headers={name: value.get_secret_value() for name, value in self.headers.items()},
+            solidity_url=self.solidity_url.get_secret_value() if self.solidity_url else None,
         )
 
 
@@ -129,6 +131,9 @@ class NetworkSettings(Section):
         if info.data.get("enabled") and not value:
             raise ValueError("an enabled network needs at least one endpoint")
         _refuse_twins([endpoint.name for endpoint in value])
+        urls = [endpoint.url.get_secret_value().rstrip("/").lower() for endpoint in value]
+        if len(set(urls)) < len(urls):  # one node would vouch for itself
+            raise ValueError("two endpoints have one URL; a second one must be another node")
         return value
 
     @field_validator("assets")

@@ -150,7 +150,7 @@ def _endpoint_row(report: Mapping[str, Any]) -> Json:
         "forecast_today": report["forecast_today"],
         "errors_1h": report["errors_1h"],
         "quarantined": quarantined,
-        "traces": False,
+        "traces": None,
     }
 
 

@@ -179,12 +179,31 @@ async def find_wallet(conn: Conn, wallet_id: str) -> Wallet:
     return wallet
 
 
-async def skip_to(conn: Conn, wallet_id: str, index: int) -> int:
-    """Never give out indices below `index`; return the next index, which never goes back."""
-    wallet = await find_wallet(conn, wallet_id)
+async def skip_to(conn: Conn, wallet_id: str | None, index: int) -> int:
+    """Never give out indices below `index`; return the next index, which never goes back.
+
+    `wallet_id`: None for the only wallet with an xpub.
+
+    Raises:
+        NotFound: there is no such wallet.
+        BadField: it is a pool; or none is named, and not exactly one has an xpub.
+    """
+    wallet = await (_only_xpub(conn) if wallet_id is None else find_wallet(conn, wallet_id))
     if wallet.kind != "xpub":
         raise BadField("only a wallet with an xpub has indices", field="wallet")
-    return await storage.wallets.skip(conn, wallet_id, index)
+    return await storage.wallets.skip(conn, wallet.id, index)
+
+
+async def _only_xpub(conn: Conn) -> Wallet:
+    """The one wallet here that has an xpub, whoever's it is."""
+    match [each for each, _ in await storage.wallets.listing(conn) if each.kind == "xpub"]:
+        case [wallet]:
+            return wallet
+        case []:
+            raise BadField("no wallet here has an xpub, so there are no indices", field="wallet")
+        case several:
+            names = ", ".join(each.id for each in several)
+            raise BadField(f"several wallets have an xpub, name one: {names}", field="wallet")
 
 
 @functools.lru_cache(maxsize=256)

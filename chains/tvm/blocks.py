@@ -77,6 +77,9 @@ def read_block(block_json: bytes, infos_json: bytes, listing: Listing) -> Readin
         found = [each for done in proven.done for each in _find(done, listing)]
     except ValueError as error:
         raise ChainDataError(f"block {proven.head.ref.number}: {error}") from error
+    places = [(each.tx_hash, each.position) for each in found if isinstance(each, Transfer)]
+    if len(set(places)) < len(places):
+        raise ChainDataError(f"block {proven.head.ref.number}: one call moves one coin twice")
     block = Block(
         proven.head.ref,
         tuple(each for each in found if isinstance(each, Transfer)),

@@ -7,6 +7,7 @@ that ends in a token, and asks by httpx. Ours sends the configured headers only.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -15,6 +16,8 @@ from tronpy.providers.async_http import AsyncHTTPProvider  # type: ignore[import
 from chains.base import ChainError, ChainUnavailable, EndpointRefused, EndpointSettings
 from chains.http import Answer, Connection
 
+SOLID = "walletsolidity/"
+"""What a node of one's own answers at another port than the rest."""
 NOTHING = b"{}"
 """How java-tron says that there is no such thing."""
 
@@ -26,11 +29,15 @@ class FastTronProvider(AsyncHTTPProvider):  # type: ignore[misc]  # tronpy has n
         # Not the base's __init__: it opens an httpx client and takes up the shipped keys.
         self.endpoint_uri = settings.name
         self.use_api_key, self.jw_token = False, None
-        self._connection = connection or Connection(settings)
+        self._connection = self._solid = connection or Connection(settings)
+        if settings.solidity_url is not None:
+            self._solid = Connection(replace(settings, url=settings.solidity_url))
 
     async def post(self, method: str, params: object) -> bytes | None:
         """The JSON of the answer; None where it is an empty object: no such thing."""
-        return result_of(await self._connection.post(msgspec.json.encode(params), method))
+        solid = method.startswith(SOLID)
+        connection = self._solid if solid else self._connection
+        return result_of(await connection.post(msgspec.json.encode(params), method))
 
     async def make_request(self, method: str, params: Any = None) -> Any:
         """What tronpy's own calls ask through."""
@@ -38,6 +45,7 @@ class FastTronProvider(AsyncHTTPProvider):  # type: ignore[misc]  # tronpy has n
 
     async def close(self) -> None:
         await self._connection.close()
+        await self._solid.close()
 
 
 class Said(msgspec.Struct):
@@ -63,7 +71,7 @@ def result_of(answer: Answer) -> bytes | None:
         return body
     try:
         said = _said.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise fault_of(answer, answer.text or "empty answer") from None
     words = said.Error or said.error or said.message
     if words:

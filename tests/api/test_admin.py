@@ -57,7 +57,7 @@ SHAPE: Mapping[str, Any] = {  # contract.md 6: every key and its type
                     "forecast_today": int,
                     "errors_1h": int,
                     "quarantined": (str, NULL),
-                    "traces": bool,
+                    "traces": (bool, NULL),
                 }
             ],
         }

@@ -23,6 +23,7 @@ from chains.base import (
     EndpointSettings,
     WrongChain,
 )
+from chains.redaction import Redaction
 from chains.tvm.address import raw_of_key, text
 from chains.tvm.client import Read, TronClient, read_here
 from tests import javatron as faults
@@ -464,3 +465,21 @@ async def test_an_endpoint_that_never_told_of_an_internal_call_is_named(node: Ja
         for number in range(1, 29):
             await client.block(number)
         assert client.warnings() == ()
+
+
+async def test_a_node_may_answer_what_is_solid_at_a_port_of_its_own(
+    node: JavaTron, other: JavaTron
+) -> None:
+    settings = EndpointSettings("own", node.url, solidity_url=other.url)
+    async with open_client(settings) as client:
+        assert await client.finalized() is not None
+        assert (await client.head()).number == 28
+    assert {path.strip("/").split("/")[0] for path in node.paths} == {"wallet"}
+    assert {path.strip("/").split("/")[0] for path in other.paths} == {"walletsolidity"}
+
+
+def test_the_second_url_of_a_node_is_as_secret_as_the_first() -> None:
+    settings = EndpointSettings("own", "http://a.test/", solidity_url="http://b.test/0123456789ab")
+    assert Redaction(settings).scrub("http://b.test/0123456789ab said no to 0123456789ab") == (
+        "*** said no to ***"
+    )

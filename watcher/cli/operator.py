@@ -52,17 +52,18 @@ def doctor(
 ) -> None:
     """Check that no deposit would be missed: database, endpoints.
 
-    Exits with 1 if anything would make deposits be missed.
+    Exits with 1 if anything would make deposits be missed, or the key file cannot be used.
     """
     from watcher.daemon import build_policy, open_clients, open_database
 
     settings = settings_of(context)
     policy = build_policy(settings)
+    keys = operate.examine_keys(settings.secrets.key_file)
 
     async def work() -> list[operate.Finding]:
         async with open_database(settings, policy), open_clients(settings, policy) as clients:
-            found = [operate.Finding("database", "schema", True, "opened, newest schema")]
-            return found + await operate.examine(policy, clients)
+            schema = operate.Finding("database", "schema", True, "opened, newest schema")
+            return [schema, keys, *await operate.examine(policy, clients)]
 
     findings = run(work())
     if as_json:

@@ -138,8 +138,10 @@ def show_addresses(
 @wallet_app.command("skip")
 def skip(
     context: typer.Context,
-    wallet: Annotated[str, typer.Option(help="The wallet's id.")],
     to: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The next index to give out.")],
+    wallet: Annotated[
+        str | None, typer.Option(help="The wallet's id; default the only one with an xpub.")
+    ] = None,
 ) -> None:
     """Never give out the indices below another.
 

@@ -68,6 +68,8 @@ def _network_policy(settings: Settings, name: Network, chosen: NetworkSettings) 
         raise ConfigError(f"networks.{name}: unknown network; there are {known}")
     if chosen.finality_depth is not None and spec.finality_depth is None:
         raise ConfigError(f"networks.{name}.finality_depth: this network has no such rule")
+    if spec.family != "tron" and any(each.solidity_url for each in chosen.endpoints):
+        raise ConfigError(f"networks.{name}.endpoints: solidity_url is for Tron only")
     assets = {asset.method: asset for asset in _listed(spec, chosen)}
     minimum = {
         asset.method: _minimum_units(symbol, amount, asset)

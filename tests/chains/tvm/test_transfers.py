@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from chains.base import ChainDataError
 from chains.tvm.address import text
 from chains.tvm.blocks import Listing, Reading, read_block
 from chains.tvm.protobuf import content, integer, message
@@ -205,6 +206,13 @@ def test_a_call_may_pay_trx_and_coins_at_once() -> None:
         ("internal/0", TRX, shown(SHOP), 5),
         (f"internal/0/{COIN}", TEN, shown(SHOP), 6),
     ]
+
+
+def test_a_call_that_moves_one_coin_twice_is_a_lie() -> None:
+    """Both would be one deposit, and the second amount would be lost."""
+    values = [{"callValue": 5}, {"callValue": 7}]
+    with pytest.raises(ChainDataError, match="twice"):
+        one(trigger(), {"internal_transactions": [make_call(callValueInfo=values)]})
 
 
 def test_trx_that_is_not_listed_is_not_looked_at() -> None:

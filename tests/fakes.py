@@ -19,6 +19,8 @@ class FakeChain:
         self.names = list(endpoints)
         self.lag, self.down = 0, False  # newest blocks it pretends not to have; no answer at all
         self.final: int | None = None
+        self.silent: dict[str, set[str]] = {}
+        """Positions that an endpoint, by name, does not tell of."""
         self.blocks_asked: list[int] = []
         self.corroborated: list[Hash] = []
 
@@ -75,7 +77,9 @@ class FakeChain:
         self.corroborated.append(ref.hash)
         visible = self._visible()
         same = ref.number < len(visible) and visible[ref.number].ref.hash == ref.hash
-        return frozenset(self.names if same else ())
+        positions = {transfer.position for transfer in transfers}
+        who = (name for name in self.names if not positions & self.silent.get(name, set()))
+        return frozenset(who if same else ())
 
     async def survey(self) -> None:
         self._answer()

@@ -230,6 +230,22 @@ async def test_a_deposit_is_not_confirmed_before_enough_endpoints_agree(engine, 
     assert (await the_invoice(engine)).status is InvoiceStatus.PAID
 
 
+async def test_a_transfer_that_only_one_endpoint_tells_of_holds_up_no_other(engine, monkeypatch):
+    monkeypatch.setattr(finality, "ASK_SECONDS", 0)
+    chain, other = FakeChain(["own", "backup"]), "0x" + "a2" * 20
+    chain.silent = {"backup": {"internal/0"}}
+    await open_shop(engine, make_invoice(), make_invoice(key="2", addresses={"evm": other}))
+    policy = make_policy(agreement=2, repeat_transfers=True)
+    follower = make_follower(chain, engine, policy)
+    chain.mine(make_transfer(100), make_transfer(100, to=other, position="internal/0", tx="2"))
+    await mine(chain, follower, 4)
+    assert (await the_invoice(engine)).status is InvoiceStatus.PAID
+    assert (await the_invoice(engine, "2")).status is InvoiceStatus.CONFIRMING
+    assert follower.health.report("me")["warnings"] == [
+        "block 1 waits for agreement: 1 of 2 endpoints repeat it"
+    ]
+
+
 async def test_what_endpoints_said_before_a_reorg_counts_no_more(engine, monkeypatch):
     monkeypatch.setattr(finality, "ASK_SECONDS", 0)
     chain = FakeChain(["own", "backup"])

@@ -118,8 +118,7 @@ async def connect_at_once(engine: Engine, chain: FakeChain) -> None:
         assert lease is not None
         await ledger.connect_blocks(conn, POLICY, lease, chain.all_blocks(), None, 0)
         pending = await storage.deposits.pending(conn, NETWORK)
-        deep = [each.block_hash for each in pending if is_deep(each, chain.tip, None)]
-        given = {block_hash: ["own"] for block_hash in deep}
+        given = {each: ["own"] for each in pending if is_deep(each, chain.tip, None)}
         await ledger.corroborate_deposits(conn, POLICY, lease, given, None, 0)
 
 

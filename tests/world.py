@@ -53,6 +53,7 @@ def make_policy(
     confirmations: Depth = 3,
     reorg_limit: int = 8,
     agreement: int = 1,
+    repeat_transfers: bool = False,
     minimum: Mapping[Method, int] | None = None,
 ) -> Policy:
     """The policy of a shop on these networks."""
@@ -66,7 +67,7 @@ def make_policy(
             rules=DepositRules(confirmations, minimum or {}),
             reorg_limit=reorg_limit,
             agreement=agreement,
-            repeat_transfers=False,
+            repeat_transfers=repeat_transfers,
             poll_seconds=1,
             start_block=0,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import storage
 from chains.base import ChainClient
@@ -14,49 +14,50 @@ from watcher.policy import NetworkPolicy
 
 ASKED_AT_ONCE = 8
 
-Given = Mapping[BlockRef, frozenset[str]]
-"""Block -> names of the endpoints that repeat it; maybe none."""
+Question = tuple[BlockRef, tuple[Transfer, ...]]
+Given = Mapping[Deposit, frozenset[str]]
+"""Deposit -> names of the endpoints that repeat it; maybe none."""
 
 
 async def ask_again(
     engine: Engine, client: ChainClient, network: NetworkPolicy, tip: BlockRef, finality: int | None
 ) -> Given:
-    """Ask the endpoints for every block with deposits that are deep enough to be confirmed.
+    """Ask the endpoints for the block of every deposit that is deep enough to be confirmed.
 
-    Where a block's hash does not commit to its transfers, who is asked must repeat them, too.
-    Oldest first. Nothing is stored here.
+    Where a block's hash does not commit to its transfers, who is asked must repeat the deposit,
+    too: each by itself, so that one that only some endpoints know of holds up no other. Oldest
+    first. Nothing is stored here.
     """
     async with storage.read(engine) as conn:
-        deep: dict[int, list[Deposit]] = {}
-        for each in await storage.deposits.pending(conn, network.spec.name):
-            if not each.corroborated and is_deep(each, tip, finality):
-                deep.setdefault(each.block_number, []).append(each)
-        refs = [await storage.blocks.at(conn, network.spec.name, n) for n in sorted(deep)]
-    # A deposit below the blocks that we keep is final; its block is known by what it stored.
-    held = [ref or _ref_of(deep[number][0]) for number, ref in zip(sorted(deep), refs, strict=True)]
-    given: dict[BlockRef, frozenset[str]] = {}
-    for start in range(0, len(held), ASKED_AT_ONCE):
-        few = held[start : start + ASKED_AT_ONCE]
-        names = await asyncio.gather(
-            *(
-                client.corroborate(
-                    ref, transfers_of(deep[ref.number]) if network.repeat_transfers else ()
-                )
-                for ref in few
-            )
-        )
-        given |= dict(zip(few, names, strict=True))
-    return given
+        deep = [
+            each
+            for each in await storage.deposits.pending(conn, network.spec.name)
+            if not each.corroborated and is_deep(each, tip, finality)
+        ]
+    questions = {_question(each, network): None for each in deep}  # in order, each once
+    answers: dict[Question, frozenset[str]] = {}
+    asked = list(questions)
+    for start in range(0, len(asked), ASKED_AT_ONCE):
+        few = asked[start : start + ASKED_AT_ONCE]
+        names = await asyncio.gather(*(client.corroborate(*question) for question in few))
+        answers |= dict(zip(few, names, strict=True))
+    return {each: answers[_question(each, network)] for each in deep}
 
 
-def transfers_of(deposits: Sequence[Deposit]) -> list[Transfer]:
-    """The transfers that these deposits were found as."""
-    return [
-        Transfer(each.tx_hash, each.position, each.method, each.sender, each.address, each.units)
-        for each in deposits
-    ]
+def _question(deposit: Deposit, network: NetworkPolicy) -> Question:
+    """What to ask for a deposit: its block, and where that says nothing of it, itself."""
+    # As much of a block as asking for it takes; its parent may no longer be known.
+    ref = BlockRef(deposit.block_number, deposit.block_hash, Hash(""), deposit.block_time)
+    return ref, (_transfer_of(deposit),) if network.repeat_transfers else ()
 
 
-def _ref_of(deposit: Deposit) -> BlockRef:
-    """As much of a block as asking for it takes; its parent is no longer known."""
-    return BlockRef(deposit.block_number, deposit.block_hash, Hash(""), deposit.block_time)
+def _transfer_of(deposit: Deposit) -> Transfer:
+    """The transfer that it was found as."""
+    return Transfer(
+        deposit.tx_hash,
+        deposit.position,
+        deposit.method,
+        deposit.sender,
+        deposit.address,
+        deposit.units,
+    )

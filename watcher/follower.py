@@ -260,12 +260,12 @@ class Follower:
             return
         final, agreement = self._finality.number, self._rules.agreement
         asked = await ask_again(self._engine, self._client, self._rules, tip, final)
+        waiting = {d.block_number: len(who) for d, who in asked.items() if len(who) < agreement}
         self.health.short = [
-            f"block {ref.number} waits for agreement: {len(who)} of {agreement} endpoints repeat it"
-            for ref, who in asked.items()
-            if len(who) < agreement
+            f"block {number} waits for agreement: {count} of {agreement} endpoints repeat it"
+            for number, count in waiting.items()
         ]
-        given = {ref.hash: who for ref, who in asked.items() if len(who) >= agreement}
+        given = {each: who for each, who in asked.items() if len(who) >= agreement}
         if not given and final == before:
             return
 

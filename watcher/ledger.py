@@ -13,7 +13,7 @@ import storage
 from storage import Conn
 from storage.deposits import Change
 from storage.leases import Lease
-from watcher.domain.blocks import Block, BlockRef, Hash
+from watcher.domain.blocks import Block, BlockRef
 from watcher.domain.deposits import Deposit, find_deposits, is_deep, orphan, restate
 from watcher.domain.events import Event, deposit_events, invoice_events
 from watcher.domain.invoices import Invoice, InvoiceStatus, chain_time, evaluate
@@ -117,11 +117,11 @@ async def corroborate_deposits(
     conn: Conn,
     policy: Policy,
     lease: Lease,
-    given: Mapping[Hash, Collection[str]],
+    given: Mapping[Deposit, Collection[str]],
     finality: int | None,
     now: int,
 ) -> None:
-    """Store which endpoints gave these block hashes again, and confirm what that allows.
+    """Store which endpoints repeated these deposits, and confirm what that allows.
 
     Counts who was asked now, for deposits that are deep enough now: a shallow rule of one invoice
     must not vouch for the deeper rule of another in the same block. Block by block, in the order
@@ -135,15 +135,18 @@ async def corroborate_deposits(
         return
     await storage.cursors.move(conn, lease, tip, _reached(finality, tip))
     needed = policy.networks[lease.network].agreement
+    agreed = {each.id for each, names in given.items() if len(set(names)) >= needed}
     events: list[Told] = []
-    for block_hash, endpoints in given.items():
-        await storage.corroborations.add(conn, lease.network, block_hash, endpoints, now)
-        if len(set(endpoints)) >= needed:
-            held = await storage.deposits.in_block(conn, lease.network, block_hash)
-            deep = [each for each in held if is_deep(each, tip, finality)]
-            await storage.deposits.save(conn, [replace(each, corroborated=True) for each in deep])
-            move = (tip, tip)
-            events += await _apply_tip(conn, policy, lease.network, move, finality, [], now)
+    for block_hash in dict.fromkeys(each.block_hash for each in given):
+        names = {
+            name for each, who in given.items() if each.block_hash == block_hash for name in who
+        }
+        await storage.corroborations.add(conn, lease.network, block_hash, names, now)
+        held = await storage.deposits.in_block(conn, lease.network, block_hash)
+        deep = [each for each in held if each.id in agreed and is_deep(each, tip, finality)]
+        await storage.deposits.save(conn, [replace(each, corroborated=True) for each in deep])
+        move = (tip, tip)
+        events += await _apply_tip(conn, policy, lease.network, move, finality, [], now)
     await storage.events.append(conn, events, now)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 
 from chains.base import (
     Capability,
@@ -79,15 +80,19 @@ class EvmClient:
     async def finalized(self) -> BlockRef | None:
         final = await self._agreed("finalized")
         depth = self._options.finality_depth
-        if final is None or depth is None:
-            return final
-        head = await self._agreed("latest")
-        if head is None or head.number < depth:
+        if final is None:
             return None
-        deepest = head.number - depth
-        if final.number <= deepest:
-            return final
-        return await self._pool.ask(partial(calls.block_ref, block=deepest))
+        number = final.number
+        if depth is not None:
+            head = await self._agreed("latest")
+            if head is None or head.number < depth:
+                return None
+            number = min(number, head.number - depth)
+        return (
+            final
+            if self._options.agreement == 1 and number == final.number
+            else (await self._same_at(number))
+        )
 
     async def block(self, number: int) -> Block | None:
         found = await self._pool.ask(partial(self._find, number))
@@ -138,6 +143,15 @@ class EvmClient:
         said.sort(key=attrgetter("number"))
         # Sorted upwards: as many as must agree have this one, or a later one.
         return said[-self._options.agreement] if len(said) >= self._options.agreement else None
+
+    async def _same_at(self, number: int) -> BlockRef | None:
+        """The block at `number`, if `agreement` endpoints have that very one."""
+        ask = partial(calls.block_ref, block=number)
+        if self._options.agreement == 1:
+            return await self._pool.ask(ask)
+        given = Counter((await self._pool.each(ask)).values())
+        ref, count = max(given.items(), key=itemgetter(1), default=(None, 0))
+        return ref if count >= self._options.agreement else None
 
     async def _identify(self, node: Endpoint) -> None:
         await self._require_chain(node)

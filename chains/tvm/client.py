@@ -86,8 +86,14 @@ class TronClient:
         if self._options.agreement == 1:
             return await self._pool.ask(ask)
         said = sorted((await self._pool.each(ask)).values(), key=attrgetter("number"))
-        # Sorted upwards: as many as must agree call this one final, or a later one.
-        return said[-self._options.agreement] if len(said) >= self._options.agreement else None
+        if len(said) < self._options.agreement:
+            return None
+        # Sorted upwards: as many as must agree call this one final, or a later one; of those that
+        # do, each must have this very one.
+        final = said[-self._options.agreement]
+        given = await self._pool.each(partial(calls.block_hash, number=final.number))
+        same = sum(block_hash == final.hash for block_hash in given.values())
+        return final if same >= self._options.agreement else None
 
     async def block(self, number: int) -> Block | None:
         return await self._pool.ask(partial(self._block, number))

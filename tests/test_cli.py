@@ -18,13 +18,11 @@ from typing import Any
 
 import pytest
 from typer.main import get_command
-from typer.testing import CliRunner
 
 from storage import close, open_engine
 from storage.migrate import schema_state
 from tests.test_derivation import ACCOUNT_XPUB, PHRASE
 from watcher.cli import app
-from watcher.operate import Finding
 
 ROOT = Path(__file__).parent.parent
 FIRST = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
@@ -248,19 +246,6 @@ def test_the_doctor_reads_the_key_file(office: Shell) -> None:
     (office.folder / "watcher.key").unlink()
     found = key_finding(office)
     assert (found["ok"], "cannot be read: No such file" in found["detail"]) == (False, True)
-
-
-@pytest.mark.parametrize(("keys", "code"), [("t" * 43 + "=", 0), ("no key", 1)])
-def test_a_key_file_alone_decides_what_the_doctor_says(
-    office: Shell, monkeypatch: pytest.MonkeyPatch, keys: str, code: int
-) -> None:
-    async def nothing_to_say(*_: object) -> list[Finding]:
-        return []
-
-    monkeypatch.setattr("watcher.operate.examine", nothing_to_say)
-    monkeypatch.chdir(office.folder)
-    (office.folder / "watcher.key").write_text(f"{keys}\n")
-    assert CliRunner().invoke(app, ["doctor"]).exit_code == code
 
 
 def key_finding(office: Shell) -> dict[str, Any]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 
 import storage
 from storage import Conn
-from watcher import ledger
+from watcher import settling
 from watcher.clock import new_id
 from watcher.domain.deposits import Deposit, DepositStatus, Depth
 from watcher.domain.invoices import Invoice, InvoiceStatus, Quote
-from watcher.domain.money import MAX_UNITS, Asset, Family, Method, Price, due_units
+from watcher.domain.money import Method, Price
 from watcher.durations import show_duration
 from watcher.policy import Policy
-from watcher.rates import find_rate
+from watcher.quoting import offered_assets, quote_asset
 from watcher.refused import BadField, MoneySeen, NoRate, NotFound, NotOpen
 from watcher.render import InvoiceView, Json, render_invoice
 from watcher.wallets import check_addresses, next_address
@@ -55,8 +54,9 @@ async def open_invoice(
         raise BadField(
             f"must be from {SHORTEST} seconds to {LONGEST // 86_400} days", field="valid_for"
         )
-    assets = await _offered_assets(conn, policy, merchant_id, wanted.methods)
-    quotes = [quote for asset in assets if (quote := _quote(policy, wanted, asset))]
+    assets = await offered_assets(conn, policy, merchant_id, wanted.methods)
+    quoted = (quote_asset(policy, wanted.price, each, wanted.confirmations) for each in assets)
+    quotes = [quote for quote in quoted if quote]
     if not quotes:
         raise NoRate(
             f"there is no rate between {wanted.price.currency} and "
@@ -82,7 +82,7 @@ async def open_invoice(
 
 async def _clock_of(conn: Conn, policy: Policy, quotes: Sequence[Quote], now: int) -> int:
     """The time from which an invoice runs: a chain whose clock is ahead would else cut it short."""
-    tips = await ledger.our_tips(conn, policy)
+    tips = await settling.our_tips(conn, policy)
     return max([now, *(tips[q.network].timestamp for q in quotes if q.network in tips)])
 
 
@@ -94,7 +94,7 @@ async def _store_new(conn: Conn, policy: Policy, invoice: Invoice, now: int) -> 
             conn, spec.codec, invoice.merchant_id, spec.family, invoice.id, now
         )
         invoice = replace(invoice, addresses={spec.family: address})
-    await ledger.tell_opened(conn, policy, invoice, now)
+    await settling.tell_opened(conn, policy, invoice, now)
     return invoice
 
 
@@ -117,7 +117,7 @@ async def select_method(
     # Wallet before invoice, everywhere: so two selections cannot wait for each other.
     await storage.wallets.lock(conn, merchant_id, spec.family)
     [held] = await storage.invoices.lock(conn, [invoice_id])
-    tips = await ledger.our_tips(conn, policy)
+    tips = await settling.our_tips(conn, policy)
     newest = max([now, *(tips[q.network].timestamp for q in held.quotes if q.network in tips)])
     if held.status not in OPEN or newest > held.deadline:
         raise NotOpen(f"the invoice is {held.status.value.replace('_', ' ')} or past its expiry")
@@ -130,7 +130,7 @@ async def select_method(
     def edit(invoice: Invoice, deposits: Sequence[Deposit]) -> Invoice:
         return replace(invoice, selected=method, addresses=addresses)
 
-    return await ledger.amend(conn, policy, invoice_id, edit, now)
+    return await settling.amend(conn, policy, invoice_id, edit, now)
 
 
 async def cancel_invoice(
@@ -154,7 +154,7 @@ async def cancel_invoice(
             raise NotOpen(f"the invoice is {invoice.status.value}")
         return replace(invoice, cancelled_at=now)
 
-    return await ledger.amend(conn, policy, invoice_id, edit, now)
+    return await settling.amend(conn, policy, invoice_id, edit, now)
 
 
 async def find_invoice(conn: Conn, merchant_id: str | None, invoice_id: str) -> Invoice:
@@ -174,63 +174,6 @@ async def show_invoices(
         AddressTampered: a stored address is not its wallet's.
     """
     await check_addresses(conn, policy, invoices)
-    tips = await ledger.our_tips(conn, policy)
-    views: dict[str, InvoiceView] = await ledger.view_invoices(conn, invoices)
+    tips = await settling.our_tips(conn, policy)
+    views: dict[str, InvoiceView] = await settling.view_invoices(conn, invoices)
     return [render_invoice(policy, views[each.id], tips, now) for each in invoices]
-
-
-async def _offered_assets(
-    conn: Conn, policy: Policy, merchant_id: str, methods: Sequence[str] | None
-) -> list[Asset]:
-    """The assets of `methods`, or all those for which the merchant has a wallet."""
-    wallets = await storage.wallets.listing(conn, merchant_id)
-    families = {wallet.family for wallet, _ in wallets}
-    if methods is None:
-        listed = [
-            asset
-            for network in policy.networks.values()
-            if network.spec.family in families
-            for asset in network.assets.values()
-        ]
-        if not listed:
-            raise BadField("the merchant has no wallet yet; add one first", field="methods")
-        return listed
-    if not methods:
-        raise BadField("must name at least one method", field="methods")
-    assets = [_named_asset(policy, families, name, place) for place, name in enumerate(methods)]
-    return list(dict.fromkeys(assets))
-
-
-def _named_asset(policy: Policy, families: set[Family], name: str, place: int) -> Asset:
-    asset = policy.listed(Method(name.lower()))
-    if asset is None:
-        known = ", ".join(m for network in policy.networks.values() for m in network.assets)
-        raise BadField(
-            f"there is no method {name[:60]!r}; there are {known}", field=f"methods.{place}"
-        )
-    family = policy.networks[asset.network].spec.family
-    if family not in families:
-        raise BadField(f"the merchant has no {family} wallet", field=f"methods.{place}")
-    return asset
-
-
-def _quote(policy: Policy, wanted: NewInvoice, asset: Asset) -> Quote | None:
-    """What the price comes to in `asset`; None where there is no rate."""
-    rate = find_rate(policy.rates, wanted.price.currency, asset.symbol)
-    if rate is None:
-        return None
-    units = due_units(wanted.price.value, Fraction(rate), asset.decimals)
-    if not 0 < units <= MAX_UNITS:
-        raise BadField(f"comes to more than {asset.method} can hold", field="price.amount")
-    same = wanted.price.currency == asset.symbol.upper()
-    return Quote(
-        method=asset.method,
-        network=asset.network,
-        symbol=asset.symbol,
-        contract=asset.contract,
-        decimals=asset.decimals,
-        rate=rate,
-        sources=() if same else ("fixed",),
-        units=units,
-        required=wanted.confirmations or policy.networks[asset.network].rules.confirmations,
-    )

@@ -6,7 +6,7 @@ leaves a valid state. Nothing here talks to a node.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import storage
@@ -15,14 +15,9 @@ from storage.deposits import Change
 from storage.leases import Lease
 from watcher.domain.blocks import Block, BlockRef
 from watcher.domain.deposits import Deposit, find_deposits, is_deep, orphan, restate
-from watcher.domain.events import Event, deposit_events, invoice_events
-from watcher.domain.invoices import Invoice, InvoiceStatus, chain_time, evaluate
 from watcher.domain.money import Network
 from watcher.policy import Policy
-from watcher.render import InvoiceView, Json, render_deposit, render_invoice
-
-Told = tuple[Event, Json]
-Edit = Callable[[Invoice, Sequence[Deposit]], Invoice]
+from watcher.settling import Told, settle_invoices
 
 
 class ReorgTooDeep(Exception):
@@ -76,7 +71,7 @@ async def connect_blocks(
         below = block.ref
     if former is None:  # no move from a tip below tells which deadlines these blocks passed
         past = await storage.invoices.past(conn, below.timestamp)
-        events += await _settle_invoices(conn, policy, set(past), None, [], now)
+        events += await settle_invoices(conn, policy, set(past), None, [], now)
     await storage.events.append(conn, events, now)
 
 
@@ -150,34 +145,6 @@ async def corroborate_deposits(
     await storage.events.append(conn, events, now)
 
 
-async def amend(conn: Conn, policy: Policy, invoice_id: str, edit: Edit, now: int) -> Invoice:
-    """Change the facts of one invoice by `edit`, and draw the consequences.
-
-    `edit` gets the locked invoice and its deposits and may raise Refused.
-    """
-    [before] = await storage.invoices.lock(conn, [invoice_id])
-    deposits = (await storage.deposits.of_invoices(conn, [invoice_id])).get(invoice_id, [])
-    tips = await our_tips(conn, policy)
-    edited = replace(edit(before, deposits), updated_at=now)
-    after = _settle(policy, edited, deposits, tips, now)
-    await _store(conn, before, after, now)
-    events = invoice_events(before, after)
-    await storage.events.append(conn, await _told(conn, policy, events, [after], tips, now), now)
-    return after
-
-
-async def evaluate_past(conn: Conn, policy: Policy, invoice_ids: Iterable[str], now: int) -> None:
-    """Evaluate invoices again: after a start, when other networks may be enabled than before."""
-    events = await _settle_invoices(conn, policy, set(invoice_ids), None, [], now)
-    await storage.events.append(conn, events, now)
-
-
-async def our_tips(conn: Conn, policy: Policy) -> dict[Network, BlockRef]:
-    """Our newest block on every enabled network that has one."""
-    tips = await storage.cursors.tips(conn)
-    return {name: tip for name, tip in tips.items() if name in policy.networks}
-
-
 async def _apply_tip(
     conn: Conn,
     policy: Policy,
@@ -194,102 +161,7 @@ async def _apply_tip(
     restated: list[Change] = [(before, after) for before, after in pairs if after != before]
     await storage.deposits.save(conn, [after for _, after in restated])
     crossing = (old.timestamp, tip.timestamp)
-    return await _settle_invoices(conn, policy, set(), crossing, [*changes, *restated], now)
-
-
-async def _settle_invoices(
-    conn: Conn,
-    policy: Policy,
-    ids: set[str],
-    crossing: tuple[int, int] | None,
-    changes: Sequence[Change],
-    now: int,
-) -> list[Told]:
-    """Evaluate `ids`, the owners of `changes`, and all whose deadline was crossed."""
-    ids |= {after.invoice_id for _, after in changes}
-    locked = await storage.invoices.lock(conn, ids, crossing)
-    if not locked:
-        return []
-    # After the lock: two followers that cross a deadline together must not both see old tips, nor
-    # each only its own half of the money.
-    tips = await our_tips(conn, policy)
-    deposits = await storage.deposits.of_invoices(conn, [each.id for each in locked])
-    events = [event for change in changes for event in deposit_events(*change)]
-    settled: list[Invoice] = []
-    for before in locked:
-        after = _settle(policy, before, deposits.get(before.id, []), tips, now)
-        await _store(conn, before, after, now)
-        events += invoice_events(before, after)
-        settled.append(after)
-    return await _told(conn, policy, events, settled, tips, now)
-
-
-def _settle(
-    policy: Policy,
-    before: Invoice,
-    deposits: Sequence[Deposit],
-    tips: Mapping[Network, BlockRef],
-    now: int,
-) -> Invoice:
-    """`evaluate`, with the wall-clock times that go with what changed."""
-    times = {name: tip.timestamp for name, tip in tips.items()}
-    after = evaluate(before, deposits, chain_time(before, times, policy.families))
-    if after == before:
-        return before
-    paid, was_paid = (each.status is InvoiceStatus.PAID for each in (after, before))
-    paid_at = (before.paid_at if was_paid else now) if paid else None
-    return replace(after, updated_at=now, paid_at=paid_at)
-
-
-async def _store(conn: Conn, before: Invoice, after: Invoice, now: int) -> None:
-    if after == before:
-        return
-    await storage.invoices.save(conn, after)
-    if after.status is not before.status:
-        await storage.invoices.note(conn, after.id, after.status, now)
-
-
-async def _told(
-    conn: Conn,
-    policy: Policy,
-    events: Sequence[Event],
-    invoices: Sequence[Invoice],
-    tips: Mapping[Network, BlockRef],
-    now: int,
-) -> list[Told]:
-    """Each event with its data, rendered once, as things stand now."""
-    if not events:
-        return []
-    told_of = {event.invoice_id for event in events}
-    views = await view_invoices(conn, [each for each in invoices if each.id in told_of])
-    rendered = {key: render_invoice(policy, view, tips, now) for key, view in views.items()}
-    result: list[Told] = []
-    for event in events:
-        data: Json = {"invoice": rendered[event.invoice_id]}
-        if event.deposit_id is not None:
-            view = views[event.invoice_id]
-            deposit = next(each for each in view.deposits if each.id == event.deposit_id)
-            data = {"deposit": render_deposit(policy, view.invoice, deposit, tips), **data}
-        result.append((event, data))
-    return result
-
-
-async def view_invoices(conn: Conn, invoices: Sequence[Invoice]) -> dict[str, InvoiceView]:
-    """What is shown of each invoice, by id: with its deposits and its timeline."""
-    ids = [invoice.id for invoice in invoices]
-    deposits = await storage.deposits.of_invoices(conn, ids)
-    timelines = await storage.invoices.timeline(conn, ids)
-    return {
-        each.id: InvoiceView(each, deposits.get(each.id, []), timelines.get(each.id, []))
-        for each in invoices
-    }
-
-
-async def tell_opened(conn: Conn, policy: Policy, invoice: Invoice, now: int) -> None:
-    """Tell of an invoice just stored."""
-    tips = await our_tips(conn, policy)
-    events = invoice_events(None, invoice)
-    await storage.events.append(conn, await _told(conn, policy, events, [invoice], tips, now), now)
+    return await settle_invoices(conn, policy, set(), crossing, [*changes, *restated], now)
 
 
 def _reached(finality: int | None, tip: BlockRef) -> int | None:

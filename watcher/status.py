@@ -14,9 +14,9 @@ from watcher import __version__
 from watcher.clock import rfc3339
 from watcher.domain.blocks import BlockRef
 from watcher.domain.money import Network
-from watcher.ledger import our_tips
 from watcher.policy import NetworkPolicy, Policy
 from watcher.render import Json
+from watcher.settling import our_tips
 
 SILENT_SECONDS = 30  # a follower that published nothing for so long is gone
 

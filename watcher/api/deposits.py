@@ -15,10 +15,10 @@ from watcher.api.reading import read_query
 from watcher.domain.blocks import Hash
 from watcher.domain.deposits import Deposit
 from watcher.domain.money import Address, Network
-from watcher.ledger import our_tips
 from watcher.policy import Policy
 from watcher.refused import BadField, NotFound
 from watcher.render import Json, render_deposit
+from watcher.settling import our_tips
 
 routes = web.RouteTableDef()
 

@@ -17,7 +17,7 @@ import storage
 from chains.base import ChainClient
 from storage import Engine
 from storage.migrate import migrate, schema_state
-from watcher import clock, ledger, systemd
+from watcher import clock, settling, systemd
 from watcher.api import build_app
 from watcher.config import ConfigError, Settings
 from watcher.daemon import sandbox
@@ -161,13 +161,13 @@ async def _api(
 async def _evaluate_past(engine: Engine, policy: Policy) -> None:
     """Open invoices past their deadline, once: other networks may be enabled than before."""
     async with storage.read(engine) as conn:
-        tips = await ledger.our_tips(conn, policy)
+        tips = await settling.our_tips(conn, policy)
         newest = max((tip.timestamp for tip in tips.values()), default=0)
         past = await storage.invoices.past(conn, newest)
     for start in range(0, len(past), PAST_AT_ONCE):
         few = past[start : start + PAST_AT_ONCE]
 
         async def work(conn: storage.Conn, few: list[str] = few) -> None:
-            await ledger.evaluate_past(conn, policy, few, clock.now())
+            await settling.evaluate_past(conn, policy, few, clock.now())
 
         await storage.repeat(engine, work)

@@ -1,0 +1,80 @@
+"""What may be paid with, and how much of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import storage
+from storage import Conn
+from watcher.domain.deposits import Depth
+from watcher.domain.invoices import Quote
+from watcher.domain.money import MAX_UNITS, Asset, Family, Method, Price, due_units
+from watcher.policy import Policy
+from watcher.rates import find_rate
+from watcher.refused import BadField
+
+
+async def offered_assets(
+    conn: Conn, policy: Policy, merchant_id: str, methods: Sequence[str] | None
+) -> list[Asset]:
+    """The assets of `methods`, or all those for which the merchant has a wallet."""
+    wallets = await storage.wallets.listing(conn, merchant_id)
+    families = {wallet.family for wallet, _ in wallets}
+    if methods is None:
+        listed = [
+            asset
+            for network in policy.networks.values()
+            if network.spec.family in families
+            for asset in network.assets.values()
+        ]
+        if not listed:
+            raise BadField("the merchant has no wallet yet; add one first", field="methods")
+        return listed
+    if not methods:
+        raise BadField("must name at least one method", field="methods")
+    assets = [_named_asset(policy, families, name, place) for place, name in enumerate(methods)]
+    return list(dict.fromkeys(assets))
+
+
+def _named_asset(policy: Policy, families: set[Family], name: str, place: int) -> Asset:
+    asset = policy.listed(Method(name.lower()))
+    if asset is None:
+        known = ", ".join(m for network in policy.networks.values() for m in network.assets)
+        raise BadField(
+            f"there is no method {name[:60]!r}; there are {known}", field=f"methods.{place}"
+        )
+    family = policy.networks[asset.network].spec.family
+    if family not in families:
+        raise BadField(f"the merchant has no {family} wallet", field=f"methods.{place}")
+    return asset
+
+
+def quote_asset(
+    policy: Policy, price: Price, asset: Asset, confirmations: Depth | None
+) -> Quote | None:
+    """What `price` comes to in `asset`; None where there is no rate.
+
+    `confirmations` is the invoice's own rule; None leaves it to the network's.
+
+    Raises:
+        BadField: the price comes to nothing, or to more than the asset can hold.
+    """
+    rate = find_rate(policy.rates, price.currency, asset.symbol)
+    if rate is None:
+        return None
+    units = due_units(price.value, Fraction(rate), asset.decimals)
+    if not 0 < units <= MAX_UNITS:
+        raise BadField(f"comes to more than {asset.method} can hold", field="price.amount")
+    same = price.currency == asset.symbol.upper()
+    return Quote(
+        method=asset.method,
+        network=asset.network,
+        symbol=asset.symbol,
+        contract=asset.contract,
+        decimals=asset.decimals,
+        rate=rate,
+        sources=() if same else ("fixed",),
+        units=units,
+        required=confirmations or policy.networks[asset.network].rules.confirmations,
+    )

@@ -16,6 +16,7 @@ from contextlib import (
     AsyncExitStack,
     asynccontextmanager,
     nullcontext,
+    suppress,
 )
 from typing import Any, TypeVar
 
@@ -23,7 +24,6 @@ import sqlalchemy
 from sqlalchemy import event, make_url
 from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -47,6 +47,7 @@ from storage.types import Conn
 
 __all__ = [
     "Conn",
+    "Contended",
     "Engine",
     "StorageUnavailable",
     "addresses",
@@ -96,6 +97,10 @@ _SERVER_GONE = {"57P01", "57P02", "57P03", "53100", "53200", "53300"}  # shut do
 
 class StorageUnavailable(Exception):
     """The database cannot be reached or used now; the same work may succeed later."""
+
+
+class Contended(StorageUnavailable):
+    """Others got in the way: a deadlock, a serialization failure, a busy SQLite file."""
 
 
 class Engine(AsyncEngine):
@@ -171,16 +176,14 @@ async def write(engine: Engine) -> AsyncIterator[Conn]:
 async def repeat(engine: Engine, work: Callable[[Conn], Awaitable[T]]) -> T:
     """Do `work` in a transaction of its own, again from the start where others got in its way.
 
-    That is a deadlock, a serialization failure or a busy SQLite file; after the last try it is
-    raised like everything else.
+    Raises:
+        Contended: they did at the last try, too.
+        StorageUnavailable: the database is away.
     """
     for pause in PAUSES:
-        try:
+        with suppress(Contended):
             async with write(engine) as conn:
                 return await work(conn)
-        except DBAPIError as error:
-            if not _got_in_the_way(error.orig):
-                raise
         await asyncio.sleep(pause * random.uniform(0.5, 1.5))
     async with write(engine) as conn:
         return await work(conn)
@@ -236,7 +239,7 @@ def _begin(conn: Connection) -> None:
 
 
 def _translate(context: ExceptionContext) -> None:
-    """Raise StorageUnavailable in place of an error that says that the database is away."""
+    """Raise StorageUnavailable in place of an error that is no fault of the statement."""
     if context.is_pre_ping:
         return  # the pool connects anew
     error = context.original_exception
@@ -246,6 +249,8 @@ def _translate(context: ExceptionContext) -> None:
     if context.is_disconnect or cannot_connect or _is_away(error):
         context.is_disconnect = True  # so that the pool forgets its connections
         raise StorageUnavailable(f"the database is away: {error}") from error
+    if _got_in_the_way(error):
+        raise Contended(f"others use the database: {error}") from error
 
 
 def _is_away(error: BaseException | None) -> bool:

@@ -9,7 +9,17 @@ from sqlalchemy import BigInteger, Column, MetaData, Table, insert, make_url, se
 from sqlalchemy.exc import DBAPIError
 
 import storage
-from storage import Conn, Engine, StorageUnavailable, close, open_engine, read, repeat, write
+from storage import (
+    Conn,
+    Contended,
+    Engine,
+    StorageUnavailable,
+    close,
+    open_engine,
+    read,
+    repeat,
+    write,
+)
 from tests.postgres import database_url, run_sql
 from tests.real.shop import until
 
@@ -205,7 +215,7 @@ async def test_what_always_fails_is_tried_a_bounded_number_of_times(
         raising = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$"
         await conn.execute(text(raising))
 
-    with pytest.raises(DBAPIError):
+    with pytest.raises(Contended):
         await repeat(engine, work)
     await close(engine)
     assert tries == 3
@@ -225,7 +235,7 @@ async def test_a_busy_sqlite_file_is_tried_again(
 
     task = asyncio.create_task(hold())
     await holding.wait()
-    with pytest.raises(DBAPIError, match="locked"):
+    with pytest.raises(Contended, match="locked"):
         async with write(second):
             pass
     asyncio.get_running_loop().call_later(0.02, freed.set)

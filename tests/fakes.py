@@ -21,6 +21,8 @@ class FakeChain:
         self.final: int | None = None
         self.silent: dict[str, set[str]] = {}
         """Positions that an endpoint, by name, does not tell of."""
+        self.bugs: list[Exception] = []
+        """What asking for a block raises first, one each time."""
         self.blocks_asked: list[int] = []
         self.corroborated: list[Hash] = []
 
@@ -69,6 +71,8 @@ class FakeChain:
     async def block(self, number: int) -> Block | None:
         self._answer()
         self.blocks_asked.append(number)
+        if self.bugs:
+            raise self.bugs.pop(0)
         visible = self._visible()
         return visible[number] if number < len(visible) else None
 

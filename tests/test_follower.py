@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 import storage
 from chains.base import ChainUnavailable
@@ -388,6 +389,50 @@ async def test_an_outage_is_waited_out_and_told_of(chain, follower, engine):
     chain.down = False
     await catch_up(follower)
     assert (await the_invoice(engine)).status is InvoiceStatus.CONFIRMING
+
+
+async def test_our_own_fault_stops_its_step_and_skips_no_block(chain, follower, engine):
+    await catch_up(follower)
+    chain.mine(make_transfer(100))
+    chain.mine()
+    chain.blocks_asked.clear()
+    chain.bugs = [ValueError("once"), ValueError("twice")]
+    with capture_logs() as logs:
+        pauses = [await follower._guarded_turn() for _ in range(2)]
+        assert pauses == [1, 2]
+        assert chain.blocks_asked.count(1) == 2
+        report = follower.health.report("me")
+        assert (report["errors_1h"], report["tip"]["number"]) == (2, 0)
+        assert "ValueError" in report["last_error"]
+        assert await told(engine) == []
+        await follower._guarded_turn()
+    assert [entry["log_level"] for entry in logs] == ["error", "warning", "warning"]
+    report = follower.health.report("me")
+    assert (report["errors_1h"], report["last_error"]) == (2, None)
+    await catch_up(follower)
+    assert await told(engine) == ["deposit.detected", "invoice.confirming"]
+    assert follower.health.report("me")["tip"]["number"] == 2
+
+
+async def test_each_kind_of_our_own_faults_is_logged_once_per_outage(chain, follower):
+    await catch_up(follower)
+    chain.mine()
+    chain.bugs = [ValueError(), KeyError(), ValueError(), KeyError()]
+    with capture_logs() as logs:
+        for _ in range(5):
+            await follower._guarded_turn()
+        chain.bugs = [ValueError()]
+        chain.mine()
+        await follower._guarded_turn()
+    told_of = [entry["exc_info"] for entry in logs if entry["log_level"] == "error"]
+    assert [type(error) for error in told_of] == [ValueError, KeyError, ValueError]
+
+
+async def test_what_our_own_fault_says_may_be_secret_and_is_not_shown(chain, follower):
+    await catch_up(follower)
+    chain.bugs = [ValueError("https://node.example/v2/0123456789abcdef")]
+    await follower._guarded_turn()
+    assert "0123456789abcdef" not in str(follower.health.report("me"))
 
 
 async def test_a_node_that_never_answered_shows_with_its_reason(chain, follower, engine):

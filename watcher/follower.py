@@ -9,7 +9,7 @@ from contextlib import suppress
 import structlog
 
 import storage
-from chains.base import ChainClient, ChainError, ChainUnavailable
+from chains.base import ChainClient, ChainUnavailable
 from storage import Conn, Engine
 from storage.leases import Lease, LeaseLost
 from watcher import clock, ledger
@@ -96,10 +96,7 @@ class Follower:
             log.warning("another process follows this network now", network=self._network)
             await self._let_go()
             return 0.0
-        except (ChainError, storage.StorageUnavailable) as error:
-            failure: Exception = error
-        except Exception as error:  # our own bug: seen, counted, retried, never skipped over
-            log.exception("a step failed", network=self._network)
+        except Exception as error:  # of others, or a bug of ours: seen, retried, never skipped
             failure = error
         self._tip = None  # a commit whose answer was lost may have moved it
         return self.health.failed(self._network, failure)

@@ -10,12 +10,15 @@ from typing import Any
 
 import structlog
 
-from chains.base import ChainUnavailable, EndpointReport
+from chains.base import ChainError, ChainUnavailable, EndpointReport
+from storage import StorageUnavailable
 from watcher import clock
 from watcher.domain.blocks import BlockRef
 from watcher.domain.money import Network
 
 DAY = 86_400
+HOUR = 3_600
+ERRORS = 1000  # how many are remembered
 PACE_WINDOW = 60  # seconds over which blocks per second are counted
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 
@@ -38,6 +41,9 @@ class Health:
         self._halted: str | None = None
         self._last_error: str | None = None
         self._failures = 0
+        self._bugs: set[type[Exception]] = set()
+        """Kinds of our own faults that this outage has logged."""
+        self._errors: deque[float] = deque(maxlen=ERRORS)
         self._progress_at = clock.now()
         self._connected: deque[tuple[float, int]] = deque()
         self._reorgs: deque[tuple[float, int]] = deque()
@@ -62,18 +68,30 @@ class Health:
 
     def failed(self, network: Network, error: Exception) -> float:
         """Note a failed turn; seconds to wait before the next."""
-        self._last_error = str(error) or type(error).__name__
+        self._errors.append(time.monotonic())
+        self._last_error = self._words(network, error)
         self._failures += 1
         if self._failures == 1:
             log.warning("outage begins", network=network, reason=self._last_error)
         asked = error.retry_after if isinstance(error, ChainUnavailable) else None
         return min(asked or FIRST_PAUSE * 2 ** min(self._failures - 1, 6), LONGEST_PAUSE)
 
+    def _words(self, network: Network, error: Exception) -> str:
+        """What the status says of `error`. One that is our own goes to the log, once per outage."""
+        if isinstance(error, ChainError | StorageUnavailable):
+            return str(error) or type(error).__name__
+        if type(error) not in self._bugs:
+            self._bugs.add(type(error))
+            log.error("a step failed", network=network, exc_info=error)
+        # Not its text, which nobody has cleared of secrets.
+        return f"a fault of this program ({type(error).__name__}); the log tells where"
+
     def recovered(self, network: Network) -> None:
         """Note a turn that went well."""
         if self._failures:
             log.warning("outage ends", network=network, failed_turns=self._failures)
         self._failures, self._last_error = 0, None
+        self._bugs.clear()
 
     def freeze(self, network: Network, reason: str | None) -> None:
         """Note why nothing is confirmed now; None: nothing stands in the way."""
@@ -104,11 +122,16 @@ class Health:
             "blocks_per_second": round(pace, 3),
             "catch_up_eta_seconds": round(behind / pace) if behind > 1 and pace else None,
             "last_error": self._halted or self._last_error,
+            "errors_1h": self._errors_in_an_hour(),
             "progress_at": self._progress_at,
             "leader": holder,
             "reorgs_24h": self._reorgs_today(),
             "endpoints": [asdict(endpoint) for endpoint in self.endpoints],
         }
+
+    def _errors_in_an_hour(self) -> int:
+        since = time.monotonic() - HOUR
+        return sum(at > since for at in self._errors)
 
     def _state(self, behind: int) -> str:
         if self._halted:

@@ -114,6 +114,7 @@ def _network_row(
         "blocks_per_second": report.get("blocks_per_second", 0),
         "catch_up_eta_seconds": report.get("catch_up_eta_seconds"),
         "last_error": last_error,
+        "errors_1h": report.get("errors_1h", 0),
         "warnings": [*network_warnings(network), *report.get("warnings", [])],
         "leader": None if silent else report.get("leader"),
         "reorgs_24h": report.get("reorgs_24h", {"count": 0, "deepest": 0}),

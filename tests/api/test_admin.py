@@ -44,6 +44,7 @@ SHAPE: Mapping[str, Any] = {  # contract.md 6: every key and its type
             "blocks_per_second": NUMBER,
             "catch_up_eta_seconds": (int, NULL),
             "last_error": (str, NULL),
+            "errors_1h": int,
             "leader": str,
             "reorgs_24h": {"count": int, "deepest": int},
             "endpoints": [

@@ -25,13 +25,14 @@ from benchmarks.harness import databases
 from chains import NETWORKS
 from chains.base import ChainClient, ClientOptions, EndpointSettings
 from chains.sandbox.control import Pay
-from chains.sandbox.evm import node as evm_node
 from chains.sandbox.evm import payments as evm_payments
 from chains.sandbox.evm.flavour import ethereum
+from chains.sandbox.evm.node import EVM_KIND
 from chains.sandbox.evm.polygon import polygon
-from chains.sandbox.tron import node as tron_node
+from chains.sandbox.node import open_node
 from chains.sandbox.tron import payments as tron_payments
 from chains.sandbox.tron.flavour import tron
+from chains.sandbox.tron.node import TRON_KIND
 from storage import Engine
 from tests.factories import make_invoice, make_quote
 from tests.world import catch_up, make_policy, open_shop, the_invoice
@@ -110,7 +111,7 @@ async def serve(name: str, blocks: int) -> None:
     spec = NETWORKS[Network(name)]
     order = Pay(to=PAID_TO[spec.family], units=str(UNITS))
     if spec.family == "tron":
-        async with tron_node.open_node(tron(spec.assets), wall=lambda: 1_700_000_000) as node:
+        async with open_node(TRON_KIND, tron(spec.assets), wall=lambda: 1_700_000_000) as node:
             for number in range(blocks):
                 if number % EVERY == 0:
                     tron_payments.pay(node.chain, order)
@@ -118,7 +119,7 @@ async def serve(name: str, blocks: int) -> None:
             print(node.url, flush=True)
             await asyncio.sleep(3600)
     flavour = (ethereum if name == "ethereum" else polygon)(spec.chain_id, spec.assets)
-    async with evm_node.open_node(flavour, wall=lambda: 1_700_000_000) as other:
+    async with open_node(EVM_KIND, flavour, wall=lambda: 1_700_000_000) as other:
         for number in range(blocks):
             if number % EVERY == 0:
                 evm_payments.pay(other.chain, order)

@@ -5,7 +5,6 @@ Also what one may order of them, as the sandbox's commands send it. Nothing of a
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -17,6 +16,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 LOOPBACK = "127.0.0.1"
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+"""What answers every request that comes."""
 
 Lie = Literal["no transfers", "one transfer more", "other amount", "null entry", "half a block"]
 
@@ -66,17 +68,8 @@ class ChainClock:
         return int(self._wall()) + self._ahead_seconds
 
 
-async def mine_every(seconds: float, mine: Callable[[], object]) -> None:
-    """Mine at this pace until cancelled."""
-    while True:
-        await asyncio.sleep(seconds)
-        mine()
-
-
 @asynccontextmanager
-async def serve(
-    answer: Callable[[web.Request], Awaitable[web.StreamResponse]], faults: Faults, port: int = 0
-) -> AsyncIterator[str]:
+async def serve(answer: Answer, faults: Faults, port: int = 0) -> AsyncIterator[str]:
     """Answer every request on a loopback port, 0: any free one; yields the URL."""
     app = web.Application(middlewares=[_interfere(faults)], client_max_size=2**22)
     app.router.add_route("*", "/{path:.*}", answer)
@@ -150,3 +143,5 @@ class Reorg(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The length of the new branch; None: as long as the old one."""
     keep: tuple[str, ...] = ()
     """Hashes of transactions that are mined again, in the branch's first block."""
+    starved: tuple[str, ...] = ()
+    """Those of `keep` that fail this time: their code runs out of energy (Tron), or refuses."""

@@ -21,10 +21,11 @@ import storage
 from chains import NETWORKS
 from chains.sandbox.control import LOOPBACK
 from chains.sandbox.evm import flavour as evm
-from chains.sandbox.evm import node as evm_node
 from chains.sandbox.evm import polygon
+from chains.sandbox.evm.node import EVM_KIND, EvmNode
+from chains.sandbox.node import open_node
 from chains.sandbox.tron import flavour as tron
-from chains.sandbox.tron import node as tron_node
+from chains.sandbox.tron.node import TRON_KIND, TronNode
 from storage import Conn, Engine
 from watcher import clock, merchants, wallets
 from watcher.config import ConfigError, Settings
@@ -230,15 +231,13 @@ Pay it, and watch it become paid three blocks later:
 """
 
 
-def _open_node(
-    settings: Settings, node: Node
-) -> AbstractAsyncContextManager[evm_node.EvmNode | tron_node.TronNode]:
+def _open_node(settings: Settings, node: Node) -> AbstractAsyncContextManager[EvmNode | TronNode]:
     assert settings.sandbox is not None
     spec, chosen = NETWORKS[node.network], settings.networks[node.network]
     file = settings.sandbox.folder / f"{spec.name}.chain"
     port = urlsplit(node.url).port or 0
     if spec.name == "tron":
         flavour = tron.tron(spec.assets)
-        return tron_node.open_node(flavour, file, port=port, finality_blocks=FINAL_AFTER)
+        return open_node(TRON_KIND, flavour, file, port=port, finality_blocks=FINAL_AFTER)
     made = FLAVOURS[spec.name](chosen.chain_id or spec.chain_id, spec.assets)
-    return evm_node.open_node(made, file, port=port, finality_blocks=FINAL_AFTER)
+    return open_node(EVM_KIND, made, file, port=port, finality_blocks=FINAL_AFTER)

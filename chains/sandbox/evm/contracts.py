@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from chains.sandbox.evm.assembly import assemble
 from chains.sandbox.evm.machine import Contract, Frame, Log, Machine, Reverted
 from chains.sandbox.evm.orders import Order
-from chains.sandbox.evm.state import holding
+from chains.sandbox.state import holding
 from watcher.domain.money import Address, Asset
 
 TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"

@@ -9,12 +9,13 @@ import msgspec
 
 from chains.evm.encoding import encode_transaction
 from chains.evm.messages import Transaction
+from chains.sandbox.chain import Json
 from chains.sandbox.evm import polygon
 from chains.sandbox.evm.flavour import Flavour
 from chains.sandbox.evm.machine import Frame, Log, Machine, Move
-from chains.sandbox.evm.orders import Json, Signed
+from chains.sandbox.evm.orders import Signed
 from chains.sandbox.evm.polygon import Message
-from chains.sandbox.evm.state import State, coin, nonce
+from chains.sandbox.state import State, coin, nonce
 from watcher.domain.money import Address
 
 FUNDS = 10**9 * 10**18

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from chains.evm.trie import EMPTY_ROOT
+from chains.sandbox.chain import Json
 from chains.sandbox.evm.contracts import toy_contracts
 from chains.sandbox.evm.machine import Contract, Log, LogMove, Move
-from chains.sandbox.evm.orders import Fees, Json
+from chains.sandbox.evm.orders import Fees
 from watcher.domain.money import Address, Asset
 
 GWEI = 10**9
@@ -35,6 +36,10 @@ class Flavour:
     """
     bridged: bool = False
     """Money may come from another network."""
+
+    @property
+    def chain(self) -> str:
+        return f"{self.name} {self.chain_id}"
 
 
 def silent(move: Move) -> Log | None:

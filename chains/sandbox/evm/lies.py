@@ -6,8 +6,8 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
+from chains.sandbox.chain import Json
 from chains.sandbox.control import Lie
-from chains.sandbox.evm.orders import Json
 
 Receipts = list[Any]
 """Objects, unless somebody puts a null among them."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from chains.sandbox.evm.state import State, coin
+from chains.sandbox.state import State, coin
 from watcher.domain.money import Address
 
 

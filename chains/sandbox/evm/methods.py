@@ -8,14 +8,14 @@ import msgspec
 
 from chains.evm.address import parse
 from chains.evm.rlp import number
+from chains.sandbox.chain import Json
 from chains.sandbox.control import Faults
 from chains.sandbox.evm.chain import EvmChain, Mined
 from chains.sandbox.evm.lies import told
 from chains.sandbox.evm.machine import Frame, Machine
-from chains.sandbox.evm.orders import Json
 from chains.sandbox.evm.polygon import NOBODY
 from chains.sandbox.evm.rpc import Method, RpcError
-from chains.sandbox.evm.state import coin, nonce
+from chains.sandbox.state import coin, nonce
 
 
 class CallObject(msgspec.Struct, frozen=True):

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from coincurve import PrivateKey
 
 from chains.evm import rlp
 from chains.evm.address import of_key
 from chains.evm.encoding import DYNAMIC_FEE
+from chains.sandbox.chain import Json
 from watcher.domain.money import Address
-
-Json = dict[str, Any]
-"""An object as the node sends it."""
 
 SEED = "deposit-watcher sandbox payer"
 """What the payers' keys are made of. They are public: toy keys of a toy chain."""

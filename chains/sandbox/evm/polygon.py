@@ -14,11 +14,12 @@ import msgspec
 from chains.evm import rlp
 from chains.evm.header import encode_header
 from chains.evm.messages import Block
+from chains.sandbox.chain import Json
 from chains.sandbox.evm.contracts import PAY, WRAP, toy_contracts, transfer_log, word
 from chains.sandbox.evm.flavour import GWEI, Flavour
 from chains.sandbox.evm.machine import Contract, Frame, Log, Machine, Move, Reverted
-from chains.sandbox.evm.orders import Fees, Json, Order, payer, sign_content
-from chains.sandbox.evm.state import State, coin, holding
+from chains.sandbox.evm.orders import Fees, Order, payer, sign_content
+from chains.sandbox.state import State, coin, holding
 from watcher.domain.money import Address, Asset
 
 COIN = Address("0x" + "1010".zfill(40))

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from chains.sandbox.evm.orders import Json
+from chains.sandbox.chain import Json
 
 PARSE_ERROR, INVALID_REQUEST, NO_METHOD, INVALID_PARAMS = -32700, -32600, -32601, -32602
 

@@ -14,10 +14,10 @@ from chains.evm.encoding import encode_receipt
 from chains.evm.header import encode_header
 from chains.evm.messages import Block, Receipt
 from chains.evm.trie import list_root
+from chains.sandbox.chain import Json
 from chains.sandbox.evm.execution import Executed
 from chains.sandbox.evm.flavour import ZERO_HASH, Flavour
 from chains.sandbox.evm.machine import Log
-from chains.sandbox.evm.orders import Json
 
 GAS_LIMIT = 60_000_000
 NO_UNCLES = "0x" + rlp.hashed(rlp.content(rlp.sequence(())))

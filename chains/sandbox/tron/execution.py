@@ -8,12 +8,13 @@ from hashlib import sha256
 
 import msgspec
 
+from chains.sandbox.chain import Json
 from chains.sandbox.evm.flavour import silent
 from chains.sandbox.evm.machine import Frame, Log, Machine
-from chains.sandbox.evm.state import State, coin, holding
+from chains.sandbox.state import State, coin, holding
 from chains.sandbox.tron.accounts import heard, wire
 from chains.sandbox.tron.flavour import Flavour
-from chains.sandbox.tron.orders import FEE_LIMIT, Json, Signed
+from chains.sandbox.tron.orders import FEE_LIMIT, Signed
 from chains.tvm.contracts import NAMES, TRANSFER_ASSET
 from chains.tvm.messages import Transaction
 from chains.tvm.proof import encode_transaction

@@ -24,6 +24,10 @@ class Flavour:
     coins: Sequence[str]
     """Ids of TRC-10 tokens."""
 
+    @property
+    def chain(self) -> str:
+        return self.name
+
 
 def tron(assets: Sequence[Asset], name: str = "tron") -> Flavour:
     """A network of Tron's kind with these tokens, and with what only looks like one of them."""

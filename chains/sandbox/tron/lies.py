@@ -6,8 +6,9 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
+from chains.sandbox.chain import Json
 from chains.sandbox.control import Lie
-from chains.sandbox.tron.orders import Json, with_id
+from chains.sandbox.tron.orders import with_id
 
 Items = list[Any]
 """Objects, unless somebody puts a null among them."""

@@ -8,14 +8,15 @@ from typing import Any
 import msgspec
 from Crypto.Hash import keccak
 
+from chains.sandbox.chain import Json
 from chains.sandbox.control import Faults
 from chains.sandbox.evm.flavour import silent
 from chains.sandbox.evm.machine import Frame, Machine
-from chains.sandbox.evm.state import coin, holding
+from chains.sandbox.state import coin, holding
 from chains.sandbox.tron.accounts import heard, wire
 from chains.sandbox.tron.chain import Mined, TronChain
 from chains.sandbox.tron.lies import told
-from chains.sandbox.tron.orders import VALID_MILLISECONDS, Json, contract_of, with_id
+from chains.sandbox.tron.orders import VALID_MILLISECONDS, contract_of, with_id
 from chains.sandbox.tron.sealing import genesis
 from chains.tvm.contracts import NAMES, TRIGGER_SMART
 from watcher.domain.money import Address

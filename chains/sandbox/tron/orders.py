@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Literal
 
+from chains.sandbox.chain import Json
 from chains.sandbox.tron.accounts import Account, wire
 from chains.tvm.contracts import CONTRACTS, NAMES, TRANSFER, TRANSFER_ASSET, TRIGGER_SMART
 from chains.tvm.protobuf import content, integer, message
 from watcher.domain.money import Address
 
-Json = dict[str, Any]
-"""An object as the node sends it, which leaves out every field that is zero or empty."""
 Ending = Literal["SUCCESS", "REVERT", "OUT_OF_ENERGY", "OUT_OF_TIME"]
 """How a call shall end; SUCCESS: as the code has it."""
 

@@ -7,9 +7,10 @@ from hashlib import sha256
 
 import msgspec
 
+from chains.sandbox.chain import Json
 from chains.sandbox.tron.accounts import account, wire, witness
 from chains.sandbox.tron.execution import FUNDS, Executed, encode
-from chains.sandbox.tron.orders import Json, contract_of, with_id
+from chains.sandbox.tron.orders import contract_of, with_id
 from chains.tvm.contracts import NAMES, TRANSFER
 from chains.tvm.messages import RawHeader
 from chains.tvm.proof import encode_header, merkle_root

@@ -15,9 +15,10 @@ from chains.evm.client import EvmClient
 from chains.evm.worker import read_here
 from chains.sandbox.control import Reorg
 from chains.sandbox.evm.flavour import Flavour, ethereum
-from chains.sandbox.evm.node import EvmNode, open_node
+from chains.sandbox.evm.node import EVM_KIND, EvmNode
 from chains.sandbox.evm.payments import plain
 from chains.sandbox.evm.polygon import polygon
+from chains.sandbox.node import open_node
 from watcher.domain.money import Address, Asset, Network
 
 ETH, USDT, USDC = ETHEREUM.assets[:3]
@@ -48,7 +49,7 @@ async def open_evm(
 ) -> AsyncIterator[EvmNode]:
     """A node that mines only when told to, and whose wall clock stands still."""
     options = {"wall": lambda: START, **options}
-    async with open_node(flavour or ethereum_flavour(), path, **options) as node:
+    async with open_node(EVM_KIND, flavour or ethereum_flavour(), path, **options) as node:
         yield node
 
 

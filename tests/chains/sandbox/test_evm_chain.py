@@ -7,7 +7,7 @@ import pytest
 from chains.sandbox.evm.chain import MOST, EvmChain, Mined
 from chains.sandbox.evm.orders import Order
 from chains.sandbox.evm.payments import plain
-from chains.sandbox.evm.state import State, coin
+from chains.sandbox.state import State, coin
 from tests.chains.sandbox.evm import OTHER, SHOP, START, ethereum_flavour
 
 Grown = tuple[EvmChain, list[Mined]]
@@ -142,6 +142,25 @@ def test_a_fork_may_mine_a_payment_again_under_the_same_hash() -> None:
     assert chain.find(hashes[0]) is None
     assert chain.find(hashes[1]) == (chain.head, 0)
     assert chain.head.hash != dropped.hash
+
+
+def test_a_payment_that_succeeded_may_fail_on_another_branch_under_the_same_hash() -> None:
+    chain = make_chain()
+    hashes = [pay(chain, units) for units in (5, 6)]
+    chain.mine(START)
+    chain.fork(1, keep=hashes, starved=hashes[:1])
+    assert [receipt["status"] for receipt in chain.head.receipts] == ["0x0", "0x1"]
+    assert list(chain.head.tx_hashes) == hashes
+    assert balance(chain) == 6
+
+
+def test_only_what_is_mined_again_can_fail_again() -> None:
+    chain = make_chain()
+    tx_hash = pay(chain, 5)
+    chain.mine(START)
+    with pytest.raises(ValueError, match="not mined again"):
+        chain.fork(1, starved=[tx_hash])
+    assert balance(chain) == 5
 
 
 def test_a_dropped_payment_can_be_sent_again_into_a_later_block() -> None:

@@ -239,7 +239,7 @@ async def test_it_is_driven_over_the_same_door() -> None:
     async with open_evm() as node:
         order = {"to": SHOP, "units": "5"}
         tx_hash = await rpc(node, "sandbox_pay", order)
-        assert await rpc(node, "sandbox_mine", {"blocks": 3, "advance_seconds": 60}) == "0x3"
+        assert await rpc(node, "sandbox_mine", {"blocks": 3, "advance_seconds": 60}) == 3
         assert (await rpc(node, "eth_getTransactionByHash", tx_hash))["blockNumber"] == "0x1"
         assert times(node) == [60, 60, 60]
         old = [mined.hash for mined in node.chain.blocks][1:]
@@ -382,7 +382,7 @@ async def test_the_file_of_another_network_is_refused(tmp_path: Path) -> None:
     async with open_evm(path=path):
         pass
     for other in (polygon_flavour(), replace(ethereum_flavour(), chain_id=11155111)):
-        with pytest.raises(ValueError, match="has ethereum 1 in format 1, not "):
+        with pytest.raises(ValueError, match="has ethereum 1 in format 2, not "):
             async with open_evm(other, path):
                 pass
 

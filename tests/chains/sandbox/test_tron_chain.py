@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from chains.sandbox.evm.state import coin, holding
+from chains.sandbox.state import coin, holding
 from chains.sandbox.tron.accounts import account, heard, inner, payer, wire
 from chains.sandbox.tron.chain import MOST, TronChain
 from chains.sandbox.tron.flavour import tron

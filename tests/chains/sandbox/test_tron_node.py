@@ -15,7 +15,7 @@ import pytest
 from chains.sandbox.control import Reorg
 from chains.sandbox.tron.accounts import inner
 from chains.sandbox.tron.flavour import tron
-from chains.sandbox.tron.node import TronNode, TronReorg
+from chains.sandbox.tron.node import TronNode
 from chains.sandbox.tron.orders import Order
 from chains.sandbox.tron.payments import collectible, internal, plain
 from tests.chains.sandbox.tron import (
@@ -337,7 +337,7 @@ async def test_a_restart_can_fork_what_was_mined_before_it(tmp_path: Path) -> No
         node.chain.send(plain(None, TO, 7))
         node.mine(2)
     async with open_tron(path) as node:
-        node.reorg(TronReorg(2, keep=(kept, starved), starved=(starved,)))
+        node.reorg(Reorg(2, keep=(kept, starved), starved=(starved,)))
         new = [mined.hash for mined in node.chain.blocks]
     async with open_tron(path) as node:
         assert [mined.hash for mined in node.chain.blocks] == new
@@ -382,7 +382,7 @@ async def test_the_file_of_another_network_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "chain"
     async with open_tron(path):
         pass
-    with pytest.raises(ValueError, match="is of tron, not of nile"):
+    with pytest.raises(ValueError, match="has tron in format 2, not nile"):
         async with open_tron(path, flavour=tron(ASSETS, "nile")):
             pass
 

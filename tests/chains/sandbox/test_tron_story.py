@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from chains.sandbox.control import Pay
+from chains.sandbox.control import Pay, Reorg
 from chains.sandbox.tron.chain import MOST
 from chains.sandbox.tron.flavour import FAKE_COIN
-from chains.sandbox.tron.node import TronNode, TronReorg
+from chains.sandbox.tron.node import TronNode
 from chains.sandbox.tron.payments import pay
 from chains.tvm.address import CODEC
 from storage import Engine
@@ -76,7 +76,7 @@ async def test_a_payment_that_a_fork_lets_run_out_of_energy_is_retracted(engine:
         await catch_up(follower)
         assert (await the_invoice(engine)).status is InvoiceStatus.CONFIRMING
 
-        node.reorg(TronReorg(1, blocks=2, keep=(paid,), starved=(paid,)))
+        node.reorg(Reorg(1, blocks=2, keep=(paid,), starved=(paid,)))
         await catch_up(follower)
         assert (await the_invoice(engine)).status is InvoiceStatus.AWAITING_PAYMENT
         assert await deposits(engine) == ["deposit.detected", "deposit.orphaned"]
@@ -94,7 +94,7 @@ async def test_a_payment_that_a_fork_moves_counts_once_where_it_is_now(engine: E
         paid = pay(node.chain, Pay(SHOP, "100"))
         node.mine()
         await catch_up(follower)
-        node.reorg(TronReorg(2, blocks=3, keep=(paid,)))
+        node.reorg(Reorg(2, blocks=3, keep=(paid,)))
         node.mine(3)
         await catch_up(follower)
         assert (await the_invoice(engine)).status is InvoiceStatus.PAID

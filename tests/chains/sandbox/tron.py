@@ -11,9 +11,10 @@ import aiohttp
 
 from chains.base import ChainClient, ClientOptions, EndpointSettings
 from chains.sandbox.control import Reorg
+from chains.sandbox.node import open_node
 from chains.sandbox.tron.accounts import inner
 from chains.sandbox.tron.flavour import tron
-from chains.sandbox.tron.node import TronNode, open_node
+from chains.sandbox.tron.node import TRON_KIND, TronNode
 from chains.sandbox.tron.orders import Order
 from chains.tron import TRON
 from chains.tvm.address import text
@@ -38,7 +39,7 @@ def contract(asset: Asset) -> Address:
 async def open_tron(path: Path | None = None, **options: Any) -> AsyncIterator[TronNode]:
     """A node that mines only when told to, and whose wall clock stands still."""
     options = {"wall": lambda: START, "flavour": tron(ASSETS), **options}
-    async with open_node(options.pop("flavour"), path, **options) as node:
+    async with open_node(TRON_KIND, options.pop("flavour"), path, **options) as node:
         yield node
 
 

@@ -1,4 +1,4 @@
-"""The chain on disk: a SQLite file of its own, so that a restart continues the chain.
+"""A chain on disk: a SQLite file of its own, so that a restart continues the chain.
 
 What only waits for the next block is not kept.
 """
@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 from dataclasses import asdict
 from itertools import takewhile
 from pathlib import Path
+from typing import Any, TypeVar
 
-from chains.sandbox.evm.chain import KEPT_BLOCKS, Counters, EvmChain, Mined
-from chains.sandbox.evm.flavour import Flavour
-from chains.sandbox.evm.orders import Signed
-from chains.sandbox.evm.polygon import Message
-from chains.sandbox.evm.state import State
+from chains.sandbox.chain import Chain, Counters, Json, Mined
+from chains.sandbox.state import State
 
-FORMAT = 1
+FORMAT = 2
 """Rises with every change of what a block or a number is stored as."""
 
 # WAL without a sync at each commit: a power cut may lose the newest blocks, never the file.
@@ -30,15 +29,22 @@ create table if not exists blocks
 create table if not exists state (key text primary key, value text not null) strict;
 """
 
+M = TypeVar("M", bound=Mined)
+
 
 class ChainFile:
-    """One chain's file. `load` once, then `save` after each change."""
+    """One chain's file. `load` once, then `save` after each change.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        chain: which chain it keeps.
+    """
+
+    def __init__(self, path: Path, chain: str) -> None:
+        self._holds = f"{chain} in format {FORMAT}"
         self._connection = sqlite3.connect(path)
         self._connection.executescript(_TABLES)
 
-    def load(self, flavour: Flavour, *, kept_blocks: int = KEPT_BLOCKS) -> EvmChain | None:
+    def load(self, revive: Callable[[Json], M]) -> tuple[list[M], State, Counters] | None:
         """The chain as it was last saved; None where there is none yet.
 
         Raises:
@@ -47,20 +53,20 @@ class ChainFile:
         facts = dict(self._connection.execute("select name, value from facts"))
         if not facts:
             return None
-        holds = _holds(flavour)
-        if facts["holds"] != holds:
-            raise ValueError(f"the sandbox's file has {facts['holds']}, not {holds}: remove it")
+        held = facts.get("holds", "an older version's chain")
+        if held != self._holds:
+            raise ValueError(
+                f"the sandbox's file has {held}, not {self._holds}: remove the sandbox's folder"
+            )
         rows = self._connection.execute("select content from blocks order by number")
-        blocks = [_mined(content) for (content,) in rows]
+        blocks = [revive(json.loads(content)) for (content,) in rows]
         numbers = self._connection.execute("select key, value from state")
         state = State({key: int(value) for key, value in numbers})
-        counters = Counters(**json.loads(facts["counters"]))
-        return EvmChain(flavour, blocks, state, counters, kept_blocks=kept_blocks)
+        return blocks, state, Counters(**json.loads(facts["counters"]))
 
-    def save(self, chain: EvmChain) -> None:
+    def save(self, chain: Chain[Any, Any]) -> None:
         """Write what changed since the file was loaded or saved."""
-        counters = json.dumps(asdict(chain.counters))
-        facts = [("holds", _holds(chain.flavour)), ("counters", counters)]
+        facts = [("holds", self._holds), ("counters", json.dumps(asdict(chain.counters)))]
         state = [(key, str(value)) for key, value in chain.state.take_unsaved().items()]
         blocks = takewhile(self._lacks, reversed(chain.blocks))
         rows = [(mined.number, mined.hash, _content(mined)) for mined in blocks]
@@ -81,16 +87,5 @@ class ChainFile:
         self._connection.close()
 
 
-def _holds(flavour: Flavour) -> str:
-    return f"{flavour.name} {flavour.chain_id} in format {FORMAT}"
-
-
-def _content(mined: Mined) -> str:
+def _content(mined: Any) -> str:
     return json.dumps(asdict(mined), separators=(",", ":"))
-
-
-def _mined(content: str) -> Mined:
-    fields = json.loads(content)
-    fields["sent"] = tuple(Signed(**tx) for tx in fields["sent"])
-    fields["messages"] = tuple(Message(**message) for message in fields["messages"])
-    return Mined(**fields)

@@ -145,3 +145,5 @@ class Reorg(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Hashes of transactions that are mined again, in the branch's first block."""
     starved: tuple[str, ...] = ()
     """Those of `keep` that fail this time: their code runs out of energy (Tron), or refuses."""
+    force: bool = False
+    """Final blocks, too, which no sound network would replace."""

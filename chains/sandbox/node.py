@@ -107,6 +107,11 @@ class Node(Generic[C, M]):
         return self.mine(order.blocks).number
 
     def _reorg(self, order: Reorg) -> Json:
+        if order.depth > self.finality_blocks and not order.force:
+            raise ValueError(
+                f"all but the newest {self.finality_blocks} blocks are final; to replace final "
+                "ones halts the network for good, and needs to be forced"
+            )
         dropped = self.reorg(order)
         return {"head": self.chain.head.hash, "dropped": [mined.hash for mined in dropped]}
 

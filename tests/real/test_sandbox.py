@@ -265,7 +265,7 @@ def test_a_reorg_retracts_what_was_paid(sandbox: Sandbox, network: str) -> None:
     invoice = sandbox.becomes(id, "paid")
     depth = sandbox.number(network) - invoice["deposits"][0]["block_number"] + 1
     # The command takes a second or two to start, and a block is mined in each.
-    sandbox.order("reorg", network, str(min(7, depth + 3)))
+    sandbox.order("reorg", network, str(depth + 3))
     invoice = sandbox.becomes(id, "awaiting_payment")
     assert [each["status"] for each in invoice["deposits"]] == ["orphaned"]
     assert "reorged" in invoice["flags"]
@@ -292,6 +292,10 @@ def test_a_paid_invoice_is_paid_again_only_by_a_named_amount(sandbox: Sandbox) -
         (("pay", "{id}", "--amount", "ten"), "amount: "),
         (("mine", "solana"), "network: the sandbox has no solana; there are ethereum, polygon"),
         (("mine", "tron", "--advance", "soon"), "advance: "),
+        (
+            ("reorg", "tron", "31"),
+            "the embedded tron node refused: all but the newest 30 blocks are",
+        ),
     ],
 )
 def test_a_wrong_order_is_one_sentence(

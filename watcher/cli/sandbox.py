@@ -88,13 +88,14 @@ def reorg(
     context: typer.Context,
     network: Annotated[str, typer.Argument(help="ethereum, polygon or tron.")],
     depth: Annotated[int, typer.Argument(min=1, max=1000, help="How many blocks.")],
+    force: Annotated[bool, typer.Option("--force", help="Final blocks, too.")] = False,
 ) -> None:
     """Replace the newest blocks by empty ones.
 
-    By one more than were there; what was paid in them is gone. Blocks some way below the head are
-    final: a branch that begins below them halts the network.
+    By one more than were there; what was paid in them is gone. Final blocks are replaced only with
+    --force, which halts the network for good.
     """
-    order = {"depth": depth, "blocks": depth + 1}
+    order = {"depth": depth, "blocks": depth + 1, "force": force}
     _order(context, network, "sandbox_reorg", order)
     typer.echo(f"replaced the newest {depth} blocks of {network}")
 

@@ -38,7 +38,7 @@ from watcher.sandbox import Node
 Mine = Callable[[], Coroutine[Any, Any, None]]
 """Mines on one network until it is cancelled."""
 
-FINAL_AFTER = 8  # blocks; far quicker than the true networks
+FINAL_AFTER = 30  # blocks; quicker than the true networks, and room for a reorg
 FLAVOURS: dict[str, Callable[..., evm.Flavour]] = {
     "ethereum": evm.ethereum,
     "polygon": polygon.polygon,
@@ -89,7 +89,7 @@ endpoints = [{{ name = "sandbox", url = "http://127.0.0.1:18546" }}]
 chain_id = 31338
 genesis_hash = "any"
 confirmations = 3
-finality_depth = 8
+finality_depth = 30
 poll_seconds = 1
 start_block = 0
 

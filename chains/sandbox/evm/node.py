@@ -13,7 +13,7 @@ from chains.sandbox.control import Answer, Pay
 from chains.sandbox.evm.chain import EvmChain, Mined
 from chains.sandbox.evm.methods import Methods
 from chains.sandbox.evm.payments import pay
-from chains.sandbox.evm.rpc import Method, Service
+from chains.sandbox.evm.rpc import INVALID_PARAMS, Method, RpcError, Service
 from chains.sandbox.node import Kind, Node, Take
 
 EvmNode = Node[EvmChain, Mined]
@@ -37,7 +37,10 @@ def _door(node: EvmNode) -> Answer:
 
 def _method(node: EvmNode, name: str) -> Method:
     def take(order: Any) -> object:
-        return node.take(name, order)
+        try:
+            return node.take(name, order)
+        except ValueError as error:  # said to a person, so without a node's own words
+            raise RpcError(INVALID_PARAMS, str(error)) from error
 
     return take
 

@@ -29,8 +29,7 @@ def _door(node: TronNode) -> Answer:
         path = request.path.strip("/")
         try:
             if path in node.orders and request.method == "POST":
-                order = msgspec.json.decode(await request.read() or b"{}")
-                return http.sent(node.take(path, order))
+                return _taken(node, path, await request.read())
             method = methods.answer(path)
             if method is None or request.method not in ("GET", "POST"):
                 return http.unknown(request)
@@ -42,6 +41,13 @@ def _door(node: TronNode) -> Answer:
             return http.refused(error)
 
     return answer
+
+
+def _taken(node: TronNode, name: str, body: bytes) -> web.Response:
+    try:
+        return http.sent(node.take(name, msgspec.json.decode(body or b"{}")))
+    except ValueError as error:  # said to a person, so without a node's own words
+        return http.sent({"Error": str(error)})
 
 
 # With 27 witnesses in turn a block is solid once 19 of them stand on or above it.

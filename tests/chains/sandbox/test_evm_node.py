@@ -249,6 +249,23 @@ async def test_it_is_driven_over_the_same_door() -> None:
         assert await rpc(node, "eth_blockNumber") == "0x4"
 
 
+async def test_final_blocks_are_replaced_only_by_force() -> None:
+    async with open_evm(finality_blocks=2) as node:
+        node.mine(5)
+        old = [mined.hash for mined in node.chain.blocks]
+        with pytest.raises(RuntimeError, match="all but the newest 2 blocks are final"):
+            await rpc(node, "sandbox_reorg", {"depth": 3})
+        assert [mined.hash for mined in node.chain.blocks] == old
+        await rpc(node, "sandbox_reorg", {"depth": 2})
+        assert [mined.hash for mined in node.chain.blocks][:4] == old[:4]
+        await rpc(node, "sandbox_reorg", {"depth": 3, "force": True})
+        assert [mined.hash for mined in node.chain.blocks][:4] == [
+            *old[:3],
+            node.chain.block(3).hash,
+        ]
+        assert node.chain.block(3).hash != old[3]
+
+
 async def test_a_payer_can_be_named() -> None:
     async with open_evm() as node:
         for _ in range(2):

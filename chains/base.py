@@ -91,6 +91,33 @@ class Capability:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Something in a block that looks like a payment of a listed asset and is none."""
+
+    tx_hash: Hash
+    position: str
+    reason: str
+    """The rule that says so."""
+    contract: Address | None = None
+    """What it claims to move, as `Asset.contract`; None: the native coin."""
+    to: Address | None = None
+    units: int | None = None
+    """Both None where nothing readable stands there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One transaction, and everything in it that pays, or might be taken for a payment."""
+
+    hash: Hash
+    block: BlockRef | None
+    """The proven block that it is in; None: it waits for one."""
+    moves: tuple[Transfer | Refusal, ...] = ()
+    unseen: str | None = None
+    """What it may move beside, without showing it to this client."""
+
+
 class ChainClient(Protocol):
     """A network, seen as a numbered list of blocks that may change near its end."""
 
@@ -122,6 +149,14 @@ class ChainClient(Protocol):
         """Names of the endpoints that, asked now, give `ref.hash` at `ref.number`.
 
         Where the block hash does not commit to transfers (Tron) they must repeat those too.
+        """
+
+    async def transaction(self, hash: Hash) -> Transaction | None:
+        """The transaction, judged by the rules that `block` goes by; None: nobody knows it.
+
+        Raises:
+            ChainUnavailable: no usable answer; that nobody answered is not that nobody knows it.
+            ChainDataError: every answer contradicted itself or its proof.
         """
 
     async def survey(self) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chains.base import Capability, ChainUnavailable, EndpointReport
+from chains.base import Capability, ChainUnavailable, EndpointReport, Refusal, Transaction
 from tests.factories import make_ref
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
+from watcher.domain.money import Method
 
 
 class FakeChain:
@@ -23,6 +24,12 @@ class FakeChain:
         """Positions that an endpoint, by name, does not tell of."""
         self.bugs: list[Exception] = []
         """What asking for a block raises first, one each time."""
+        self.unlisted: set[Method] = set()
+        """What the client does not look for, or cannot see, until it is taken out here."""
+        self.refusals: list[Refusal] = []
+        """What looks like a payment and is none, in whichever block has its transaction."""
+        self.waiting: set[Hash] = set()
+        """Transactions in no block."""
         self.blocks_asked: list[int] = []
         self.corroborated: list[Hash] = []
 
@@ -74,7 +81,16 @@ class FakeChain:
         if self.bugs:
             raise self.bugs.pop(0)
         visible = self._visible()
-        return visible[number] if number < len(visible) else None
+        return self._seen(visible[number]) if number < len(visible) else None
+
+    async def transaction(self, hash: Hash) -> Transaction | None:
+        self._answer()
+        for block in map(self._seen, self._visible()):
+            paid = tuple(move for move in block.transfers if move.tx_hash == hash)
+            if paid:
+                refused = tuple(each for each in self.refusals if each.tx_hash == hash)
+                return Transaction(hash, block.ref, (*paid, *refused))
+        return Transaction(hash, None) if hash in self.waiting else None
 
     async def corroborate(self, ref: BlockRef, transfers: Sequence[Transfer]) -> frozenset[str]:
         self._answer()
@@ -103,6 +119,10 @@ class FakeChain:
     def _answer(self) -> None:
         if self.down:
             raise ChainUnavailable("down")
+
+    def _seen(self, block: Block) -> Block:
+        seen = tuple(move for move in block.transfers if move.method not in self.unlisted)
+        return replace(block, transfers=seen)
 
     def _visible(self) -> list[Block]:
         return self._blocks[: max(1, len(self._blocks) - self.lag)]

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from chains.base import ChainDataError
+from chains.base import ChainDataError, Refusal
 from chains.evm.encoding import KNOWN_TYPES, transaction_type
 from chains.evm.header import header_fields
 from chains.evm.logs import (
     LOG_TRANSFER,
     SUCCESS,
     TRANSFER,
-    Refusal,
     canonical,
     coin_transfer,
+    ignored,
     refusal,
     require_value_logged,
     token_transfer,
@@ -45,6 +45,8 @@ class Listing:
     tokens: Mapping[Address, Method]
     """By contract."""
     rules: EvmRules = ETHEREUM_RULES
+    explained: str | None = None
+    """Hash, as nodes spell it, of a transaction in which nothing is passed over without a word."""
 
     def __post_init__(self) -> None:
         for contract in self.tokens:
@@ -100,30 +102,34 @@ def _check_values(proven: Proven, coin: Address) -> None:
 
 
 def _find(proven: Proven, listing: Listing) -> Iterator[Transfer | Refusal]:
-    block, by_value = proven.block, listing.rules.native_log is None
+    block, coin = proven.block, listing.rules.native_log
     for tx, receipt in zip(block.transactions, proven.receipts, strict=True):
-        if by_value and tx.to is not None and tx.value != "0x0":
-            yield _moved_value(tx, tx.to, receipt, listing.native)
-        yield from _in_logs(tx, receipt, listing)
+        explained = tx.hash == listing.explained
+        reason = _no_value(tx, coin)
+        if reason is None:
+            yield _moved_value(tx, receipt, listing.native)
+        elif explained:
+            yield Refusal(tx_hash(tx.hash), "value", reason)
+        yield from _in_logs(tx, receipt, listing, explained)
     for index, withdrawal in enumerate(block.withdrawals or ()):
         if gwei := number(withdrawal.amount):
             to, units = canonical(withdrawal.address), gwei * GWEI
             yield Transfer(None, f"withdrawal/{index}", listing.native, None, to, units)
 
 
-def _in_logs(tx: Transaction, receipt: Receipt, listing: Listing) -> Iterator[Transfer | Refusal]:
-    coin = listing.rules.native_log
+def _in_logs(
+    tx: Transaction, receipt: Receipt, listing: Listing, explained: bool
+) -> Iterator[Transfer | Refusal]:
+    tokens, coin = listing.tokens, listing.rules.native_log
     for index, log in enumerate(receipt.logs):
-        if not log.topics:
-            continue
-        if log.topics[0] == TRANSFER:
-            method = listing.tokens.get(canonical(log.address))
-            if method is not None:
-                yield token_transfer(tx, receipt, index, method)
-        elif coin is not None and log.topics[0] == LOG_TRANSFER and canonical(log.address) == coin:
-            found = coin_transfer(tx, receipt, index, coin, listing.native)
-            if found is not None:
-                yield found
+        reason = ignored(receipt, index, tokens, coin)
+        if reason is not None:
+            if explained:
+                yield refusal(tx.hash, index, log, reason)
+        elif coin is not None and log.topics[0] == LOG_TRANSFER:
+            yield coin_transfer(tx, receipt, index, coin, listing.native)
+        else:
+            yield token_transfer(tx, receipt, index, tokens[canonical(log.address)])
 
 
 def _unproven(proven: Proven, listing: Listing) -> Iterator[Refusal]:
@@ -131,21 +137,34 @@ def _unproven(proven: Proven, listing: Listing) -> Iterator[Refusal]:
     receipt, contracts = proven.made_up, {*listing.tokens, listing.rules.native_log}
     if receipt is None:
         return
+    hash, reason = tx_hash(receipt.transaction_hash), "state-sync receipt under no root"
+    explained = receipt.transaction_hash == listing.explained
+    if explained:
+        yield Refusal(hash, "value", reason)
     for index, log in enumerate(receipt.logs):
-        if log.topics[:1] in ([TRANSFER], [LOG_TRANSFER]) and canonical(log.address) in contracts:
-            yield refusal(receipt.transaction_hash, index, "state-sync receipt under no root")
+        claims = log.topics[:1] in ([TRANSFER], [LOG_TRANSFER])
+        if explained or (claims and canonical(log.address) in contracts):
+            yield Refusal(hash, f"log/{index}", reason, canonical(log.address))
 
 
-def _moved_value(tx: Transaction, to: str, receipt: Receipt, native: Method) -> Transfer | Refusal:
+def _no_value(tx: Transaction, coin: Address | None) -> str | None:
+    """Why the value of a transaction is nobody's payment, whatever came of it; None: judge it."""
+    if coin is not None:
+        return "the coin's moves are logs here"
+    if tx.to is None:
+        return "creates a contract"
+    return "amount is zero" if tx.value == "0x0" else None
+
+
+def _moved_value(tx: Transaction, receipt: Receipt, native: Method) -> Transfer | Refusal:
     """What a transaction itself moves."""
-    reason = None
-    if transaction_type(tx) not in KNOWN_TYPES:
-        reason = "unknown transaction type"  # its hash does not vouch for its fields
-    elif receipt.root is not None:
-        reason = "status unknown"
-    elif receipt.status != SUCCESS:
-        reason = "failed transaction"
-    if reason is not None:
-        return Refusal(tx_hash(tx.hash), "value", reason)
-    units = number(tx.value)
-    return Transfer(tx_hash(tx.hash), "value", native, canonical(tx.sender), canonical(to), units)
+    hash = tx_hash(tx.hash)
+    if transaction_type(tx) not in KNOWN_TYPES:  # then its hash does not vouch for its fields
+        return Refusal(hash, "value", "unknown transaction type")
+    assert tx.to is not None  # by `_no_value`
+    to, units = canonical(tx.to), number(tx.value)
+    if receipt.root is not None:
+        return Refusal(hash, "value", "status unknown", None, to, units)
+    if receipt.status != SUCCESS:
+        return Refusal(hash, "value", "failed transaction", None, to, units)
+    return Transfer(hash, "value", native, canonical(tx.sender), to, units)

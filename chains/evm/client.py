@@ -18,16 +18,18 @@ from chains.base import (
     EndpointRefused,
     EndpointReport,
     NetworkSpec,
+    Transaction,
     WrongChain,
 )
 from chains.endpoints import Endpoint, EndpointPool, shaped
-from chains.evm import calls
+from chains.evm import calls, transaction
 from chains.evm.blocks import Listing, Reading, header_fields
 from chains.evm.capabilities import examine
 from chains.evm.provider import FastHTTPProvider
 from chains.evm.rpc import NoSuchBlock
 from chains.evm.rules import ETHEREUM_RULES, EvmRules
 from chains.evm.worker import Read, read_apart
+from chains.transaction import find, in_block
 from chains.worker import SHARED
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
 
@@ -89,13 +91,20 @@ class EvmClient:
         return await self._same_at(said[-self._options.agreement].number)
 
     async def block(self, number: int) -> Block | None:
-        found = await self._pool.ask(partial(self._find, number))
-        if found is None:
-            return None
-        if found.reading.unknown_fields:
-            # Not within `ask`: that nobody can second it is no fault of who gave it.
-            found = await self._seconded(number, found)
-        return self._listed(found.reading.block)
+        reading = await self._proven(number, self._listing)
+        return None if reading is None else self._listed(reading.block)
+
+    async def transaction(self, hash: Hash) -> Transaction | None:
+        listing = replace(self._listing, explained=f"0x{hash}")
+        unseen = transaction.unseen(listing.rules)
+
+        async def read(number: int) -> Transaction | None:
+            found = await self._proven(number, listing)
+            if found is None:
+                return None
+            return in_block(hash, self._listed(found.block), found.refusals, unseen)
+
+        return await find(self._pool, hash, partial(transaction.place, hash=hash), read)
 
     async def corroborate(self, ref: BlockRef, transfers: Sequence[Transfer]) -> frozenset[str]:
         """The hash commits to every transfer, so `transfers` need not be asked for."""
@@ -171,7 +180,14 @@ class EvmClient:
     async def _head_number(self, node: Endpoint) -> int:
         return (await calls.newest(node)).number
 
-    async def _find(self, number: int, node: Endpoint) -> _Found | None:
+    async def _proven(self, number: int, listing: Listing) -> Reading | None:
+        found = await self._pool.ask(partial(self._find, number, listing))
+        if found is not None and found.reading.unknown_fields:
+            # Not within `ask`: that nobody can second it is no fault of who gave it.
+            found = await self._seconded(number, listing, found)
+        return None if found is None else found.reading
+
+    async def _find(self, number: int, listing: Listing, node: Endpoint) -> _Found | None:
         """One endpoint answers both calls, so a failed proof names, and quarantines, the liar."""
         block = await self._full_block(number, node)
         if block is None:
@@ -182,7 +198,7 @@ class EvmClient:
         receipts = await node.raw("eth_getBlockReceipts", [named.hash])
         if receipts is None:
             raise ChainUnavailable(f"no receipts of block {number}, just given")
-        return _Found(node.name, block, await self._read(block, receipts, self._listing))
+        return _Found(node.name, block, await self._read(block, receipts, listing))
 
     async def _full_block(self, number: int, node: Endpoint) -> bytes | None:
         block = None
@@ -193,7 +209,7 @@ class EvmClient:
             raise ChainUnavailable(f"no block {number}, but a head at {head}")
         return block
 
-    async def _seconded(self, number: int, found: _Found) -> _Found:
+    async def _seconded(self, number: int, listing: Listing, found: _Found) -> _Found:
         """Require another endpoint's block where the header of `found` cannot be recomputed.
 
         Either the other's is proven in full, and then it is the one to believe; or it has the very
@@ -201,7 +217,7 @@ class EvmClient:
         """
         fields = ", ".join(found.reading.unknown_fields)
         try:
-            other = await self._pool.ask(partial(self._find, number), but={found.endpoint})
+            other = await self._pool.ask(partial(self._find, number, listing), but={found.endpoint})
         except ChainUnavailable as error:
             raise ChainUnavailable(
                 f"block {number}: a second endpoint is needed for headers with unknown fields "

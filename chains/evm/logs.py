@@ -1,13 +1,14 @@
 """What logs say of payments: a token's Transfer, and Polygon's LogTransfer of its coin.
 
-Each function judges one log in a proven receipt: a payment, something that looks like one and is
-none, or, where None, nothing that concerns anybody.
+`ignored` says why a log in a proven receipt concerns nobody. The others judge one that does: a
+payment, or something that looks like one and is none.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Container
 
+from chains.base import Refusal
 from chains.evm.encoding import KNOWN_TYPES, transaction_type
 from chains.evm.messages import Log, Receipt, Transaction
 from chains.evm.rlp import number
@@ -18,20 +19,46 @@ TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 """keccak("Transfer(address,address,uint256)")"""
 LOG_TRANSFER = "0xe6497e3ee548a3372136af2fcb0696db31fc6cf20260707645068bd3fe97f3c4"
 """keccak of LogTransfer: token, from, to; amount, both balances before, both after."""
+APPROVAL = "0x8c5be1e5ebec7d5bd14f71427d1e84f3dd0314c0f7b2291e5b200ac8c7c3b925"
+"""keccak("Approval(address,address,uint256)")"""
+LOG_FEE_TRANSFER = "0x4dfe1bbbcf077ddc3e01291eea2d5c70c2b422b415d95645b9adcfd678cb1d63"
+"""keccak of LogFeeTransfer, with the fields of LogTransfer."""
 
 SUCCESS = "0x1"
+OTHER_EVENTS = {
+    APPROVAL: "Approval, which moves nothing",
+    LOG_FEE_TRANSFER: "fee log",
+    LOG_TRANSFER: "not the coin's own contract",
+}
 _WORD = 64  # digits
 _AMOUNT = len("0x") + _WORD
+_RECEIVER = {TRANSFER: 2, LOG_TRANSFER: 3}
+"""Which topic of an event is who gets the money."""
 _NO_HIGH_BYTES = "0x" + 24 * "0"  # above an address in a word of 32 bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Something in a block that looks like a transfer of a listed asset and is no payment."""
+def ignored(
+    receipt: Receipt, index: int, tokens: Container[Address], coin: Address | None
+) -> str | None:
+    """Why a log is nobody's payment, without a look at what it says; None: it is to be judged.
 
-    tx_hash: Hash
-    position: str
-    reason: str
+    `coin` is in whose name the chain logs every move of its coin, where it does. Its contract adds
+    logs of its own: `transfer(to, units)` gives four, the chain's, from the payer to the contract;
+    the chain's, on to the payee; the contract's Transfer and at once its LogTransfer, from the
+    payer to the payee. The second one is the payment. The last one names another token, but where
+    it does not, it is known by the Transfer just before it, which no log of the chain ever
+    follows: the contract moves nothing between these two.
+    """
+    log = receipt.logs[index]
+    if not log.topics:
+        return "no event"
+    if log.topics[0] == TRANSFER:
+        return None if canonical(log.address) in tokens else "asset is not listed"
+    if log.topics[0] != LOG_TRANSFER or coin is None or canonical(log.address) != coin:
+        return OTHER_EVENTS.get(log.topics[0], "another event than a transfer")
+    if log.topics[1:2] != [as_word(coin)]:
+        return "names another token than the coin"
+    return "repeats the chain's own log" if _repeats(receipt, index, coin) else None
 
 
 def token_transfer(
@@ -41,7 +68,7 @@ def token_transfer(
     log = receipt.logs[index]
     reason = _failure(receipt) or _flaw(log, topics=3, words=1)
     if reason is not None:
-        return refusal(tx.hash, index, reason)
+        return refusal(tx.hash, index, log, reason)
     sender, to = map(_of_topic, log.topics[1:])
     units = int(log.data, 16)
     return Transfer(tx_hash(tx.hash), f"log/{index}", method, sender, to, units)
@@ -49,21 +76,12 @@ def token_transfer(
 
 def coin_transfer(
     tx: Transaction, receipt: Receipt, index: int, coin: Address, method: Method
-) -> Transfer | Refusal | None:
-    """What a LogTransfer in the name of `coin` says; its contract adds its own to the chain's.
-
-    `transfer(to, units)` of that contract gives four logs: the chain's, from the payer to the
-    contract; the chain's, on to the payee; the contract's Transfer and at once its LogTransfer,
-    from the payer to the payee. The second one is the payment. The last one names another token,
-    but where it does not, it is known by the Transfer just before it, which no log of the chain
-    ever follows: the contract moves nothing between these two.
-    """
+) -> Transfer | Refusal:
+    """What a LogTransfer in the name of `coin` says."""
     log = receipt.logs[index]
-    if log.topics[1:2] != [as_word(coin)] or _repeats(receipt, index, coin):
-        return None
     reason = _failure(receipt) or _flaw(log, topics=4, words=5)
     if reason is not None:
-        return refusal(tx.hash, index, reason)
+        return refusal(tx.hash, index, log, reason)
     sender, to = map(_of_topic, log.topics[2:])
     if sender == coin:  # passed on by the contract, or minted for a bridge deposit
         sender = canonical(tx.sender)
@@ -88,9 +106,14 @@ def require_value_logged(tx: Transaction, receipt: Receipt, coin: Address) -> No
     raise ValueError(f"transaction {tx.hash} moved a value that no log tells of")
 
 
-def refusal(hash_text: str, index: int, reason: str) -> Refusal:
-    """No payment, though a log looks like one."""
-    return Refusal(tx_hash(hash_text), f"log/{index}", reason)
+def refusal(hash_text: str, index: int, log: Log, reason: str) -> Refusal:
+    """No payment, though a proven log may look like one; with what it says, where that is read."""
+    place = _RECEIVER.get(log.topics[0]) if log.topics else None
+    to = units = None
+    if place is not None and log.topics[place : place + 1] and len(log.data) >= _AMOUNT:
+        to, units = _of_topic(log.topics[place]), int(log.data[:_AMOUNT], 16)
+    where = tx_hash(hash_text), f"log/{index}"
+    return Refusal(*where, reason, canonical(log.address), to, units)
 
 
 def tx_hash(text: str) -> Hash:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from chains.base import ChainDataError
+from chains.base import ChainDataError, Refusal
 from chains.tvm.address import PREFIX, text
 from chains.tvm.messages import CallValue, Internal, Log
 from chains.tvm.proof import Done, prove
@@ -17,6 +17,12 @@ from watcher.domain.money import Address, Method, Network
 
 TRANSFER = bytes.fromhex("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef")
 """keccak("Transfer(address,address,uint256)")"""
+NOT_LISTED = "asset is not listed"
+OTHER_EVENTS = {
+    bytes.fromhex("8c5be1e5ebec7d5bd14f71427d1e84f3dd0314c0f7b2291e5b200ac8c7c3b925"): (
+        "Approval, which moves nothing"
+    ),
+}
 MOVING = {word.encode().hex() for word in ("call", "create", "suicide")}
 """Notes of internal calls that move money; others freeze, vote, delegate."""
 ABOVE = (bytes(12), bytes(11) + PREFIX)
@@ -34,15 +40,8 @@ class Listing:
     """TRC-20, by the 20 bytes of the contract."""
     coins: Mapping[str, Method]
     """TRC-10, by numeric id: names are anyone's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Something in a block that looks like a transfer of a listed asset and is no payment."""
-
-    tx_hash: Hash
-    position: str
-    reason: str
+    explained: Hash | None = None
+    """A transaction in which nothing is passed over without a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,68 +96,104 @@ def read_block(block_json: bytes, infos_json: bytes, listing: Listing) -> Readin
 
 
 def _find(done: Done, listing: Listing) -> Iterator[Transfer | Refusal]:
-    yield from _ordered(done, listing)
+    explained = done.tx_id == listing.explained
+    yield from _ordered(done, listing, explained)
     for index, call in enumerate(done.info.internal_transactions):
         for value in call.call_value_info:
-            yield from _called(done, f"internal/{index}", call, value, listing)
+            yield from _called(done, f"internal/{index}", call, value, listing, explained)
     for index, log in enumerate(done.info.log):
-        method = listing.contracts.get(_contract(log.address))
-        if method is not None and log.topics and bytes.fromhex(log.topics[0]) == TRANSFER:
-            yield _token_transfer(done, f"log/{index}", log, method)
+        reason = _ignored(log, listing)
+        if reason is None:
+            yield _token_transfer(done, f"log/{index}", log, listing)
+        elif explained:
+            yield Refusal(Hash(done.tx_id), f"log/{index}", reason, _shown(log.address))
 
 
-def _ordered(done: Done, listing: Listing) -> Iterator[Transfer | Refusal]:
+def _ordered(done: Done, listing: Listing, explained: bool) -> Iterator[Transfer | Refusal]:
     """What the transaction itself moves: TRX at `value`, TRC-10 at `value/<id>`."""
     order, tx_hash = done.order, Hash(done.tx_id)
+    token = Address(order.token)
     moved = (
-        ("value", listing.native, order.amount),
-        (f"value/{order.token}", listing.coins.get(order.token), order.token_amount),
+        ("value", None, listing.native, order.amount),
+        (f"value/{token}", token, listing.coins.get(token), order.token_amount),
     )
-    for position, method, units in moved:
-        if method is None or units <= 0:
+    for position, contract, method, units in moved[: 2 if order.token_amount > 0 else 1]:
+        reason = _unpaid(method, units)
+        if reason is not None and not explained:
             continue
-        if not done.succeeded:
-            yield Refusal(tx_hash, position, "failed transaction")
-        elif order.to is None:
-            yield Refusal(tx_hash, position, "receiver is no address")
+        if reason is None and not done.succeeded:
+            reason = "failed transaction"
+        to = None if order.to is None else text(order.to)
+        if method is None or reason is not None:
+            yield Refusal(tx_hash, position, reason or NOT_LISTED, contract, to, units)
+        elif to is None:
+            yield Refusal(tx_hash, position, "receiver is no address", contract, to, units)
         else:
             sender = None if order.sender is None else text(order.sender)
-            yield Transfer(tx_hash, position, method, sender, text(order.to), units)
+            yield Transfer(tx_hash, position, method, sender, to, units)
 
 
 def _called(
-    done: Done, position: str, call: Internal, value: CallValue, listing: Listing
+    done: Done, position: str, call: Internal, value: CallValue, listing: Listing, explained: bool
 ) -> Iterator[Transfer | Refusal]:
     """What a call from a contract moved; TRC-10 at `internal/<i>/<id>`, as TRX may go with it."""
-    method = listing.native
+    tx_hash, method, contract = Hash(done.tx_id), listing.native, None
     if value.token_id:
-        method, position = listing.coins.get(value.token_id), f"{position}/{value.token_id}"
-    if method is None or value.call_value <= 0:
+        method, contract = listing.coins.get(value.token_id), Address(value.token_id)
+        position = f"{position}/{contract}"
+    reason = _unpaid(method, value.call_value)
+    if reason is not None and not explained:
         return
-    tx_hash, reason = Hash(done.tx_id), None
-    if not done.succeeded:
-        reason = "failed transaction"
-    elif call.rejected:
-        reason = "rejected call"
-    elif call.note not in MOVING:
-        reason = "not a call that pays"
-    if reason is not None:
-        yield Refusal(tx_hash, position, reason)
+    if reason is None:
+        reason = _unmoved(done, call)
+    if method is None or reason is not None:
+        to = _shown(call.transfer_to_address)
+        yield Refusal(tx_hash, position, reason or NOT_LISTED, contract, to, value.call_value)
     else:
         sender, to = text(_account(call.caller_address)), text(_account(call.transfer_to_address))
         yield Transfer(tx_hash, position, method, sender, to, value.call_value)
 
 
-def _token_transfer(done: Done, position: str, log: Log, method: Method) -> Transfer | Refusal:
+def _unpaid(method: Method | None, units: int) -> str | None:
+    """Why a move is nobody's payment, whatever came of it; None: it is to be judged."""
+    if units <= 0:
+        return "amount is zero"
+    return NOT_LISTED if method is None else None
+
+
+def _unmoved(done: Done, call: Internal) -> str | None:
+    """Why a call moved nothing; None: it did."""
+    if not done.succeeded:
+        return "failed transaction"
+    if call.rejected:
+        return "rejected call"
+    return None if call.note in MOVING else "not a call that pays"
+
+
+def _ignored(log: Log, listing: Listing) -> str | None:
+    """Why a log is nobody's payment, without a look at what it says; None: it is to be judged."""
+    if _contract(log.address) not in listing.contracts:
+        return NOT_LISTED
+    if not log.topics:
+        return "no event"
+    topic = bytes.fromhex(log.topics[0])
+    return None if topic == TRANSFER else OTHER_EVENTS.get(topic, "another event than a transfer")
+
+
+def _token_transfer(done: Done, position: str, log: Log, listing: Listing) -> Transfer | Refusal:
     """What a Transfer log of a listed contract says. What the call returned says nothing."""
-    tx_hash = Hash(done.tx_id)
+    tx_hash, method = Hash(done.tx_id), listing.contracts[_contract(log.address)]
     topics, amount = [bytes.fromhex(topic) for topic in log.topics], bytes.fromhex(log.data)
+    flaw = _flaw(topics, amount)
     # Code that runs out of time fails, but keeps its logs (chains.md 4.4).
-    reason = _flaw(topics, amount) if done.succeeded else "failed transaction"
-    if reason is not None:
-        return Refusal(tx_hash, position, reason)
+    reason = flaw if done.succeeded else "failed transaction"
+    if flaw is not None:
+        return Refusal(tx_hash, position, reason or flaw, _shown(log.address))
     sender, to = (text(topic[12:]) for topic in topics[1:])
-    return Transfer(tx_hash, position, method, sender, to, int.from_bytes(amount, "big"))
+    units = int.from_bytes(amount, "big")
+    if reason is not None:
+        return Refusal(tx_hash, position, reason, _shown(log.address), to, units)
+    return Transfer(tx_hash, position, method, sender, to, units)
 
 
 def _flaw(topics: list[bytes], amount: bytes) -> str | None:
@@ -176,6 +211,12 @@ def _contract(address: str) -> bytes:
     """The 20 bytes of a contract in a log, which some gateways give with Tron's prefix."""
     content = bytes.fromhex(address)
     return content[1:] if len(content) == 21 else content
+
+
+def _shown(address: str) -> Address | None:
+    """An address of a log or call as people write it; None where what stands there is none."""
+    content = _contract(address)
+    return text(content) if len(content) == 20 else None
 
 
 def _account(address: str) -> bytes:

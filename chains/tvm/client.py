@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from operator import attrgetter
 
@@ -14,10 +15,12 @@ from chains.base import (
     ClientOptions,
     EndpointReport,
     NetworkSpec,
+    Transaction,
     WrongChain,
 )
 from chains.endpoints import Endpoint, EndpointPool
-from chains.tvm import calls
+from chains.transaction import find, in_block
+from chains.tvm import calls, transaction
 from chains.tvm.address import raw
 from chains.tvm.blocks import Listing, Reading, read_block
 from chains.tvm.capabilities import examine
@@ -98,6 +101,17 @@ class TronClient:
     async def block(self, number: int) -> Block | None:
         return await self._pool.ask(partial(self._block, number))
 
+    async def transaction(self, hash: Hash) -> Transaction | None:
+        listing = replace(self._listing, explained=hash)
+
+        async def read(number: int) -> Transaction | None:
+            found = await self._pool.ask(partial(self._reading, number, listing))
+            if found is None:
+                return None
+            return in_block(hash, found.block, found.refusals, transaction.unseen(found))
+
+        return await find(self._pool, hash, partial(transaction.place, hash=hash), read)
+
     async def corroborate(self, ref: BlockRef, transfers: Sequence[Transfer]) -> frozenset[str]:
         """Infos are under no hash, so each endpoint's own block must hold `transfers` as well."""
         given = await self._pool.each(partial(self._block, ref.number))
@@ -154,6 +168,10 @@ class TronClient:
         return (await calls.newest(node)).number
 
     async def _block(self, number: int, node: Endpoint) -> Block | None:
+        reading = await self._reading(number, self._listing, node)
+        return None if reading is None else reading.block
+
+    async def _reading(self, number: int, listing: Listing, node: Endpoint) -> Reading | None:
         """One endpoint answers both calls, so a failed proof names, and quarantines, the liar."""
         block = await calls.block_json(node, number)
         head = node.health.head
@@ -163,7 +181,7 @@ class TronClient:
             return None
         infos = await node.raw(calls.INFOS, {"num": number})
         try:
-            reading = await self._read(block, infos or b"[]", self._listing)
+            reading = await self._read(block, infos or b"[]", listing)
         except ChainDataError:
             await self._require_same(block, node)
             raise
@@ -171,7 +189,7 @@ class TronClient:
             self._tells_internal.add(node.name)
         if reading.signer is not None:
             await self._require_deputy(reading, reading.signer, node)
-        return reading.block
+        return reading
 
     async def _require_same(self, block: bytes, node: Endpoint) -> None:
         """Infos are asked for by number: a fork between the two calls is no lie."""

@@ -10,125 +10,76 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
-    Table,
     Text,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.sql.elements import TextClause
-from sqlalchemy.sql.schema import SchemaItem
 
+from storage.columns import id_of, key, number, own_id, partial, string, table
+from storage.columns import metadata as metadata
 from storage.types import DepthText, Exact, JsonText, Uint256, Words
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-def _table(name: str, *items: SchemaItem) -> Table:
-    return Table(name, metadata, *items)
-
-
-def _id() -> Column[str]:
-    return Column("id", Text, primary_key=True)
-
-
-def _in(table: str, *, nullable: bool = False, primary_key: bool = False) -> Column[str]:
-    """A column that names a row of `table`s by id."""
-    return Column(
-        f"{table}_id",
-        Text,
-        ForeignKey(f"{table}s.id"),
-        nullable=nullable,
-        primary_key=primary_key,
-    )
-
-
-def _key(name: str) -> Column[str]:
-    return Column(name, Text, primary_key=True)
-
-
-def _text(name: str, *, nullable: bool = False) -> Column[str]:
-    return Column(name, Text, nullable=nullable)
-
-
-def _number(name: str, *, nullable: bool = False) -> Column[int]:
-    return Column(name, BigInteger, nullable=nullable)
-
-
-def _partial(name: str, *columns: str, where: TextClause) -> Index:
-    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
-
 
 FREE = text("invoice_id IS NULL")
 PENDING = text("status = 'pending'")  # literal: a parameter would not match the partial index
 
-merchants = _table(
+merchants = table(
     "merchants",
-    _id(),
-    _text("name"),
-    _number("last_seq"),
-    _number("created_at"),
+    own_id(),
+    string("name"),
+    number("last_seq"),
+    number("created_at"),
 )
 
-keys = _table(
+keys = table(
     "keys",
-    _id(),
-    _in("merchant"),
-    _text("kind"),
+    own_id(),
+    id_of("merchant"),
+    string("kind"),
     Column("digest", LargeBinary, nullable=False, unique=True),
-    _text("hint"),
+    string("hint"),
     Column("scopes", Words, nullable=False),
     Column("signing_secret", LargeBinary, nullable=False),
-    _number("created_at"),
-    _number("revoked_at", nullable=True),
+    number("created_at"),
+    number("revoked_at", nullable=True),
     Index(None, "merchant_id"),
 )
 
-wallets = _table(
+wallets = table(
     "wallets",
-    _id(),
-    _in("merchant"),
-    _text("family"),
-    _text("kind"),
-    _text("xpub", nullable=True),
+    own_id(),
+    id_of("merchant"),
+    string("family"),
+    string("kind"),
+    string("xpub", nullable=True),
     Column("fingerprint", Text, unique=True),
-    _number("next_index"),
-    _number("created_at"),
+    number("next_index"),
+    number("created_at"),
     Index(None, "merchant_id", "family"),
 )
 
-invoices = _table(
+invoices = table(
     "invoices",
-    _id(),
-    _in("merchant"),
-    _text("status"),
+    own_id(),
+    id_of("merchant"),
+    string("status"),
     Column("flags", Words, nullable=False),
-    _text("price_amount"),
-    _text("price_currency"),
-    _text("tolerance_percent"),
-    _text("selected", nullable=True),
-    _text("external_id", nullable=True),
+    string("price_amount"),
+    string("price_currency"),
+    string("tolerance_percent"),
+    string("selected", nullable=True),
+    string("external_id", nullable=True),
     Column("details", JsonText, nullable=False),
-    _number("created_at"),
-    _number("expires_at"),
-    _number("cancelled_at", nullable=True),
-    _number("deadline"),
+    number("created_at"),
+    number("expires_at"),
+    number("cancelled_at", nullable=True),
+    number("deadline"),
     Column("seen", Exact, nullable=False),
     Column("confirmed", Exact, nullable=False),
-    _number("updated_at"),
-    _number("paid_at", nullable=True),
+    number("updated_at"),
+    number("paid_at", nullable=True),
     Index(None, "merchant_id", "id"),
     Index(None, "merchant_id", "status", "id"),
     Index(None, "merchant_id", "external_id"),
@@ -136,66 +87,66 @@ invoices = _table(
     Index(None, "status", "deadline"),
 )
 
-quotes = _table(
+quotes = table(
     "quotes",
-    _in("invoice", primary_key=True),
+    id_of("invoice", primary_key=True),
     Column("place", Integer, primary_key=True, autoincrement=False),
-    _text("method"),
-    _text("network"),
-    _text("symbol"),
-    _text("contract", nullable=True),
+    string("method"),
+    string("network"),
+    string("symbol"),
+    string("contract", nullable=True),
     Column("decimals", Integer, nullable=False),
-    _text("rate"),
+    string("rate"),
     Column("sources", JsonText, nullable=False),
     Column("units", Uint256, nullable=False),
     Column("required", DepthText, nullable=False),
 )
 
-timeline = _table(
+timeline = table(
     "timeline",
-    _in("invoice", primary_key=True),
+    id_of("invoice", primary_key=True),
     Column("place", Integer, primary_key=True, autoincrement=False),
-    _text("status"),
-    _number("at"),
-    _text("reason", nullable=True),
+    string("status"),
+    number("at"),
+    string("reason", nullable=True),
 )
 
-addresses = _table(
+addresses = table(
     "addresses",
-    _key("family"),
-    _key("address"),
-    _in("wallet"),
-    _number("index", nullable=True),  # of the derivation; NULL in a pool
-    _number("place", nullable=True),  # in the pool; NULL where derived
-    _in("invoice", nullable=True),
-    _number("assigned_at", nullable=True),
+    key("family"),
+    key("address"),
+    id_of("wallet"),
+    number("index", nullable=True),  # of the derivation; NULL in a pool
+    number("place", nullable=True),  # in the pool; NULL where derived
+    id_of("invoice", nullable=True),
+    number("assigned_at", nullable=True),
     UniqueConstraint("wallet_id", "index"),
     Index(None, "invoice_id"),
-    _partial("ix_addresses_free", "wallet_id", "place", where=FREE),
+    partial("ix_addresses_free", "wallet_id", "place", where=FREE),
 )
 
-deposits = _table(
+deposits = table(
     "deposits",
-    _id(),
-    _in("merchant"),
-    _in("invoice"),
-    _text("network"),
-    _text("method"),
-    _number("block_number"),
-    _text("block_hash"),
-    _number("block_time"),
-    _text("tx_hash"),  # "" where no transaction moved it: NULLs would not be unique
-    _text("position"),
+    own_id(),
+    id_of("merchant"),
+    id_of("invoice"),
+    string("network"),
+    string("method"),
+    number("block_number"),
+    string("block_hash"),
+    number("block_time"),
+    string("tx_hash"),  # "" where no transaction moved it: NULLs would not be unique
+    string("position"),
     Column("place", Integer, nullable=False),  # in which order the block's were found
-    _text("sender", nullable=True),
-    _text("address"),
+    string("sender", nullable=True),
+    string("address"),
     Column("units", Uint256, nullable=False),
     Column("required", DepthText, nullable=False),
     Column("below_minimum", Boolean, nullable=False),
-    _number("detected_at"),
-    _text("status"),
+    number("detected_at"),
+    string("status"),
     Column("corroborated", Boolean, nullable=False),
-    _number("confirmed_at", nullable=True),
+    number("confirmed_at", nullable=True),
     Column("reverted", Boolean, nullable=False),
     Column("accepted", Exact),
     Column("accepted_by_hand", Boolean, nullable=False),
@@ -205,63 +156,110 @@ deposits = _table(
     Index(None, "address"),
     Index(None, "tx_hash"),
     Index(None, "status"),
-    _partial("ix_deposits_pending", "network", "block_number", "place", where=PENDING),
+    partial("ix_deposits_pending", "network", "block_number", "place", where=PENDING),
 )
 
-blocks = _table(
+blocks = table(
     "blocks",
-    _key("network"),
+    key("network"),
     Column("number", BigInteger, primary_key=True, autoincrement=False),
-    _text("hash"),
-    _text("parent_hash"),
-    _number("timestamp"),
+    string("hash"),
+    string("parent_hash"),
+    number("timestamp"),
 )
 
-networks = _table(
+networks = table(
     "networks",
-    _key("network"),
-    _number("epoch"),
-    _text("holder", nullable=True),
-    _number("lease_expires_at", nullable=True),
-    _text("genesis_hash", nullable=True),
-    _number("tip_number", nullable=True),
-    _text("tip_hash", nullable=True),
-    _text("tip_parent_hash", nullable=True),
-    _number("tip_timestamp", nullable=True),
-    _number("finalized", nullable=True),
+    key("network"),
+    number("epoch"),
+    string("holder", nullable=True),
+    number("lease_expires_at", nullable=True),
+    string("genesis_hash", nullable=True),
+    number("tip_number", nullable=True),
+    string("tip_hash", nullable=True),
+    string("tip_parent_hash", nullable=True),
+    number("tip_timestamp", nullable=True),
+    number("finalized", nullable=True),
 )
 
-health = _table(
+health = table(
     "health",
-    _key("network"),
-    _number("at"),
+    key("network"),
+    number("at"),
     Column("report", JsonText, nullable=False),
 )
 
-corroborations = _table(
+corroborations = table(
     "corroborations",
-    _key("network"),
-    _key("block_hash"),
-    _key("endpoint"),
-    _number("at"),
+    key("network"),
+    key("block_hash"),
+    key("endpoint"),
+    number("at"),
 )
 
-events = _table(
+events = table(
     "events",
-    _in("merchant", primary_key=True),
+    id_of("merchant", primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("id", Text, nullable=False, unique=True),
-    _text("type"),
-    _in("invoice"),
-    _in("deposit", nullable=True),
-    _number("created_at"),
+    string("type"),
+    id_of("invoice"),
+    id_of("deposit", nullable=True),
+    number("created_at"),
     Column("data", JsonText, nullable=False),
 )
 
-instance = _table(
+audits = table(
+    "audits",
+    key("network"),
+    number("at"),
+    number("number", nullable=True),
+    number("addresses"),
+    string("reason", nullable=True),
+    string("reached", nullable=True),  # the address up to which the others were audited
+)
+
+holdings = table(
+    "holdings",
+    key("network"),
+    key("address"),
+    number("at"),
+    Column("measures", JsonText, nullable=False),
+)
+
+findings = table(
+    "findings",
+    own_id(),
+    string("network"),
+    string("address"),
+    string("method"),
+    string("kind"),
+    Column("units", Uint256, nullable=False),
+    number("first", nullable=True),
+    number("last"),
+    string("block_hash", nullable=True),
+    number("block_time", nullable=True),
+    string("state"),
+    number("found_at"),
+    number("closed_at", nullable=True),
+    id_of("deposit", nullable=True),
+    Index(None, "network", "address"),
+    Index(None, "state", "id"),
+)
+
+chores = table(
+    "chores",
+    key("name"),
+    number("next_run"),
+    number("last_ok", nullable=True),
+    string("last_error", nullable=True),
+    number("failures"),
+)
+
+instance = table(
     "instance",
     Column("id", Integer, primary_key=True, autoincrement=False),
-    _text("mode"),
-    _number("created_at"),
+    string("mode"),
+    number("created_at"),
     CheckConstraint("id = 1", "single"),
 )

@@ -11,6 +11,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
+from watcher.domain.audit import Finding, FindingKind, FindingState
 from watcher.domain.blocks import BlockRef, Hash, Transfer
 from watcher.domain.deposits import Deposit, DepositStatus
 from watcher.domain.ids import derived_id
@@ -129,5 +130,27 @@ def make_invoice(
         created_at=0,
         expires_at=DEADLINE,
         addresses={FAMILY: ADDRESS},
+    )
+    return replace(plain, **facts)
+
+
+def make_finding(
+    kind: FindingKind = FindingKind.SURPLUS, units: int = 100, *, key: str = "1", **facts: Any
+) -> Finding:
+    """An open finding in block 9; `facts` are fields by name, `key` tells two apart."""
+    ref = make_ref(9)
+    plain = Finding(
+        id=derived_id("fnd", int(key), key),
+        network=NETWORK,
+        address=ADDRESS,
+        method=METHOD,
+        kind=kind,
+        units=units,
+        first=9,
+        last=9,
+        block_hash=ref.hash,
+        block_time=ref.timestamp,
+        state=FindingState.OPEN,
+        found_at=100,
     )
     return replace(plain, **facts)

@@ -33,8 +33,6 @@ class Health:
         self.head: int | None = None
         self.finalized: int | None = None
         self.frozen: str | None = None
-        self.finality_unknown: str | None = None
-        """Why nothing was ever final, once that lasts too long."""
         self.short: Sequence[str] = ()
         """What waits for endpoints to agree, a sentence for each block."""
         self.standing_by = False
@@ -120,8 +118,7 @@ class Health:
             "head": self.head,
             "finalized": self.finalized,
             "frozen": self.frozen,
-            "finality_unknown": self.finality_unknown,
-            "warnings": [*self.warnings, *self.short, *self._unknown()],
+            "warnings": [*self.warnings, *self.short],
             "blocks_per_second": round(pace, 3),
             "catch_up_eta_seconds": round(behind / pace) if behind > 1 and pace else None,
             "last_error": self._halted or self._last_error,
@@ -135,9 +132,6 @@ class Health:
     def _errors_in_an_hour(self) -> int:
         since = time.monotonic() - HOUR
         return sum(at > since for at in self._errors)
-
-    def _unknown(self) -> list[str]:
-        return [self.finality_unknown] if self.finality_unknown else []
 
     def _state(self, behind: int) -> str:
         if self._halted:

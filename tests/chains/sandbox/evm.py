@@ -9,13 +9,10 @@ from typing import Any
 
 import aiohttp
 
-from chains.base import ChainClient, ClientOptions, EndpointSettings, NetworkSpec
+from chains.base import ChainClient, ClientOptions, EndpointSettings
 from chains.ethereum import ETHEREUM, token
 from chains.evm.client import EvmClient
-from chains.evm.rules import ETHEREUM_RULES, EvmRules
 from chains.evm.worker import read_here
-from chains.polygon import POLYGON as POLYGON_SPEC
-from chains.polygon import RULES as POLYGON_RULES
 from chains.sandbox.control import Reorg
 from chains.sandbox.evm.flavour import Flavour, ethereum
 from chains.sandbox.evm.node import EVM_KIND, EvmNode
@@ -66,12 +63,10 @@ async def open_client(*nodes: EvmNode) -> AsyncIterator[EvmClient]:
         await client.close()
 
 
-def evm_client(
-    *urls: str, spec: NetworkSpec = ETHEREUM, rules: EvmRules = ETHEREUM_RULES
-) -> EvmClient:
+def evm_client(*urls: str) -> EvmClient:
     endpoints = [EndpointSettings(name, url) for name, url in zip("abc", urls, strict=False)]
-    options = ClientOptions(endpoints, spec.assets, spec.chain_id, None)
-    return EvmClient(spec, options, rules, read=read_here)
+    options = ClientOptions(endpoints, ETHEREUM.assets, ETHEREUM.chain_id, None)
+    return EvmClient(ETHEREUM, options, read=read_here)
 
 
 async def rpc(node: EvmNode, method: str, *params: object) -> Any:
@@ -104,18 +99,18 @@ def traced(traces: Iterable[dict[str, Any]]) -> list[list[tuple[str, str, int]]]
 
 
 class EvmRow:
-    """The node of Ethereum as `tests/chains/test_contract.py` drives it."""
+    """The EVM node as `tests/chains/test_contract.py` drives it."""
 
-    spec, rules, flavour = ETHEREUM, ETHEREUM_RULES, staticmethod(ethereum)
+    method = ETH.method
 
     def __init__(self, node: EvmNode) -> None:
         self._node, self._clients = node, list[ChainClient]()
-        self.url, self.faults, self.method = node.url, node.faults, self.spec.assets[0].method
+        self.url, self.faults = node.url, node.faults
 
     @classmethod
     @asynccontextmanager
     async def open(cls) -> AsyncIterator[EvmRow]:
-        async with open_evm(cls.flavour(cls.spec.chain_id, cls.spec.assets)) as node:
+        async with open_evm() as node:
             row = cls(node)
             try:
                 yield row
@@ -124,7 +119,7 @@ class EvmRow:
                     await client.close()
 
     def client(self) -> ChainClient:
-        client = evm_client(self.url, spec=self.spec, rules=self.rules)
+        client = evm_client(self.url)
         self._clients.append(client)
         return client
 
@@ -138,9 +133,3 @@ class EvmRow:
 
     def reorg(self, depth: int, blocks: int) -> None:
         self._node.reorg(Reorg(depth, blocks))
-
-
-class PolygonRow(EvmRow):
-    """The same of Polygon."""
-
-    spec, rules, flavour = POLYGON_SPEC, POLYGON_RULES, staticmethod(polygon)

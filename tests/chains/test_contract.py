@@ -20,7 +20,7 @@ from chains.base import (
     WrongChain,
 )
 from chains.sandbox.control import Faults, Lie
-from tests.chains.sandbox.evm import EvmRow
+from tests.chains.sandbox.evm import EvmRow, PolygonRow
 from tests.chains.sandbox.tron import TronRow
 from watcher.domain.blocks import Block
 from watcher.domain.money import Method
@@ -47,10 +47,14 @@ class Node(Protocol):
         """Put `blocks` without transactions in place of the newest `depth`."""
 
 
-NODES: list[Callable[[], AbstractAsyncContextManager[Node]]] = [EvmRow.open, TronRow.open]
+NODES: list[Callable[[], AbstractAsyncContextManager[Node]]] = [
+    EvmRow.open,
+    PolygonRow.open,
+    TronRow.open,
+]
 
 
-@pytest.fixture(params=NODES, ids=["evm", "tron"])
+@pytest.fixture(params=NODES, ids=["ethereum", "polygon", "tron"])
 async def node(request: pytest.FixtureRequest) -> AsyncIterator[Node]:
     async with request.param() as node:
         yield node

@@ -9,10 +9,13 @@ from typing import Any
 
 import aiohttp
 
-from chains.base import ChainClient, ClientOptions, EndpointSettings
+from chains.base import ChainClient, ClientOptions, EndpointSettings, NetworkSpec
 from chains.ethereum import ETHEREUM, token
 from chains.evm.client import EvmClient
+from chains.evm.rules import ETHEREUM_RULES, EvmRules
 from chains.evm.worker import read_here
+from chains.polygon import POLYGON as POLYGON_SPEC
+from chains.polygon import RULES as POLYGON_RULES
 from chains.sandbox.control import Reorg
 from chains.sandbox.evm.flavour import Flavour, ethereum
 from chains.sandbox.evm.node import EVM_KIND, EvmNode
@@ -63,10 +66,12 @@ async def open_client(*nodes: EvmNode) -> AsyncIterator[EvmClient]:
         await client.close()
 
 
-def evm_client(*urls: str) -> EvmClient:
+def evm_client(
+    *urls: str, spec: NetworkSpec = ETHEREUM, rules: EvmRules = ETHEREUM_RULES
+) -> EvmClient:
     endpoints = [EndpointSettings(name, url) for name, url in zip("abc", urls, strict=False)]
-    options = ClientOptions(endpoints, ETHEREUM.assets, ETHEREUM.chain_id, None)
-    return EvmClient(ETHEREUM, options, read=read_here)
+    options = ClientOptions(endpoints, spec.assets, spec.chain_id, None)
+    return EvmClient(spec, options, rules, read=read_here)
 
 
 async def rpc(node: EvmNode, method: str, *params: object) -> Any:
@@ -99,18 +104,18 @@ def traced(traces: Iterable[dict[str, Any]]) -> list[list[tuple[str, str, int]]]
 
 
 class EvmRow:
-    """The EVM node as `tests/chains/test_contract.py` drives it."""
+    """The node of Ethereum as `tests/chains/test_contract.py` drives it."""
 
-    method = ETH.method
+    spec, rules, flavour = ETHEREUM, ETHEREUM_RULES, staticmethod(ethereum)
 
     def __init__(self, node: EvmNode) -> None:
         self._node, self._clients = node, list[ChainClient]()
-        self.url, self.faults = node.url, node.faults
+        self.url, self.faults, self.method = node.url, node.faults, self.spec.assets[0].method
 
     @classmethod
     @asynccontextmanager
     async def open(cls) -> AsyncIterator[EvmRow]:
-        async with open_evm() as node:
+        async with open_evm(cls.flavour(cls.spec.chain_id, cls.spec.assets)) as node:
             row = cls(node)
             try:
                 yield row
@@ -119,7 +124,7 @@ class EvmRow:
                     await client.close()
 
     def client(self) -> ChainClient:
-        client = evm_client(self.url)
+        client = evm_client(self.url, spec=self.spec, rules=self.rules)
         self._clients.append(client)
         return client
 
@@ -133,3 +138,9 @@ class EvmRow:
 
     def reorg(self, depth: int, blocks: int) -> None:
         self._node.reorg(Reorg(depth, blocks))
+
+
+class PolygonRow(EvmRow):
+    """The same of Polygon."""
+
+    spec, rules, flavour = POLYGON_SPEC, POLYGON_RULES, staticmethod(polygon)

@@ -207,8 +207,6 @@ class ClientOptions:
     """The required hash of block 0; None: whatever the first endpoint says."""
     agreement: int = 1
     """Endpoints that must say the same before it is believed where no proof says it."""
-    finality_depth: int | None = None
-    """What is final never comes closer to the head than so many blocks; None: no such rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +241,7 @@ class NetworkSpec:
     sees_internal: bool = True
     """Whether the native coin is seen that a contract sends."""
     finality_depth: int | None = None
-    """`ClientOptions.finality_depth` unless configured; None: nothing to configure."""
+    """How far below our newest block what is final stays, unless configured; None: no such rule."""
     reserved: frozenset[Address] = frozenset()
     """What logs the coin's moves as if it were a token: never to be listed as one."""
 

@@ -10,6 +10,7 @@ from watcher.config import ConfigError, Settings
 from watcher.daemon import build_policy
 from watcher.domain.money import Network
 from watcher.policy import NetworkPolicy
+from watcher.status import network_warnings
 
 TWO = [{"name": name, "url": f"http://127.0.0.1/{name}"} for name in ("a", "b")]
 
@@ -48,6 +49,13 @@ def test_two_endpoints_agree_unless_it_is_said_otherwise() -> None:
     assert build("ethereum", 1).agreement == 1
     assert build("ethereum", 2).agreement == 2
     assert build("ethereum", 2, agreement=1).agreement == 1
+
+
+@pytest.mark.parametrize(("endpoints", "warned"), [(1, True), (2, False)])
+def test_a_second_source_that_is_not_there_is_warned_of(endpoints: int, warned: bool) -> None:
+    policy = build("tron", endpoints, second_source="required")
+    warning = "no deposit is ever confirmed: 2 endpoints must agree, and 1 is configured"
+    assert (warning in network_warnings(policy)) is warned
 
 
 def test_a_second_source_is_refused_where_blocks_commit_to_transfers() -> None:

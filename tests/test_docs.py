@@ -143,6 +143,7 @@ ENDPOINTS = [Endpoint(name=name, url=SecretStr(f"http://127.0.0.1:1/{name}")) fo
         ("ethereum", NetworkSettings(endpoints=ENDPOINTS[:1])),
         ("tron", NetworkSettings(endpoints=ENDPOINTS[:1])),
         ("tron", NetworkSettings(endpoints=ENDPOINTS, second_source="off")),
+        ("tron", NetworkSettings(endpoints=ENDPOINTS[:1], second_source="required")),
     ],
 )
 def test_a_warning_is_documented(name: Network, network: NetworkSettings) -> None:

@@ -21,7 +21,7 @@ from tests.world import (
     the_invoice,
     told,
 )
-from watcher import finality
+from watcher import corroboration, finality
 from watcher.domain.blocks import Block
 from watcher.domain.invoices import Flag, InvoiceStatus
 from watcher.follower import Follower, Halted
@@ -220,6 +220,7 @@ async def test_a_rule_of_finality_waits_for_the_final_block(chain, engine, monke
 
 async def test_a_deposit_is_not_confirmed_before_enough_endpoints_agree(engine, monkeypatch):
     monkeypatch.setattr(finality, "ASK_SECONDS", 0)
+    monkeypatch.setattr(corroboration, "FIRST_PAUSE", 0)
     chain = FakeChain(["own"])
     await open_shop(engine)
     follower = make_follower(chain, engine, make_policy(agreement=2))

@@ -67,6 +67,7 @@ async def follower(
         rules=DepositRules("finalized", {}),
         reorg_limit=64,
         agreement=1,
+        endpoints=1,
         repeat_transfers=True,
         poll_seconds=1,
         start_block=51,

@@ -53,6 +53,8 @@ def make_policy(
     confirmations: Depth = 3,
     reorg_limit: int = 8,
     agreement: int = 1,
+    endpoints: int = 2,
+    finality_depth: int | None = None,
     repeat_transfers: bool = False,
     minimum: Mapping[Method, int] | None = None,
 ) -> Policy:
@@ -67,9 +69,11 @@ def make_policy(
             rules=DepositRules(confirmations, minimum or {}),
             reorg_limit=reorg_limit,
             agreement=agreement,
+            endpoints=endpoints,
             repeat_transfers=repeat_transfers,
             poll_seconds=1,
             start_block=0,
+            finality_depth=finality_depth,
         )
     rates = {("USDC", "USD"): "1", ("POL", "USD"): "0.5"}
     return Policy(networks, True, 3600, "0", rates)

@@ -68,7 +68,7 @@ agreement = "auto"                       # endpoints that must give the same blo
 """
 
 _FINALITY_DEPTH = """\
-# finality_depth = {depth:<20}  # what is final stays at least so many blocks below the head
+# finality_depth = {depth:<20}  # what is final stays at least so many blocks below ours
 """
 
 _SECOND_SOURCE = """\

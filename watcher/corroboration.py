@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import storage
 from chains.base import ChainClient
@@ -13,42 +15,105 @@ from watcher.domain.deposits import Deposit, is_deep
 from watcher.policy import NetworkPolicy
 
 ASKED_AT_ONCE = 8
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0
 
 Question = tuple[BlockRef, tuple[Transfer, ...]]
 Given = Mapping[Deposit, frozenset[str]]
-"""Deposit -> names of the endpoints that repeat it; maybe none."""
+"""Deposit -> names of the endpoints that repeat it."""
 
 
-async def ask_again(
-    engine: Engine, client: ChainClient, network: NetworkPolicy, tip: BlockRef, finality: int | None
-) -> Given:
-    """Ask the endpoints for the block of every deposit that is deep enough to be confirmed.
+@dataclass(frozen=True, slots=True)
+class Short:
+    """A deposit that too few endpoints repeat."""
 
-    Where a block's hash does not commit to its transfers, who is asked must repeat the deposit,
-    too: each by itself, so that one that only some endpoints know of holds up no other. Oldest
-    first. Nothing is stored here.
+    block_number: int
+    count: int
+    """How many did when they were last asked."""
+    pause_seconds: float
+    due: float
+    """When to ask again, by the clock that was given."""
+
+
+class Corroboration:
+    """Asks the endpoints for what is deep enough to be confirmed.
+
+    What too few of them repeat is asked again after a pause, which grows: else one endpoint that
+    is away would cost the others a request a turn, until their budget is spent.
     """
-    async with storage.read(engine) as conn:
-        deep = [
-            each
-            for each in await storage.deposits.pending(conn, network.spec.name)
-            if not each.corroborated and is_deep(each, tip, finality)
+
+    def __init__(
+        self,
+        engine: Engine,
+        client: ChainClient,
+        network: NetworkPolicy,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engine, self._client, self._network = engine, client, network
+        self._clock = clock
+        self._short: dict[str, Short] = {}
+
+    @property
+    def waiting(self) -> list[str]:
+        """What waits for endpoints to agree, a sentence for each block."""
+        counts = {each.block_number: each.count for each in self._short.values()}
+        return [
+            f"block {number} waits for agreement: "
+            f"{count} of {self._network.agreement} endpoints repeat it"
+            for number, count in counts.items()
         ]
-    questions = {_question(each, network): None for each in deep}  # in order, each once
-    answers: dict[Question, frozenset[str]] = {}
-    asked = list(questions)
-    for start in range(0, len(asked), ASKED_AT_ONCE):
-        few = asked[start : start + ASKED_AT_ONCE]
-        names = await asyncio.gather(*(client.corroborate(*question) for question in few))
-        answers |= dict(zip(few, names, strict=True))
-    return {each: answers[_question(each, network)] for each in deep}
 
+    async def ask(self, tip: BlockRef, finality: int | None) -> Given:
+        """The deposits that enough endpoints repeat now, oldest first; nothing is stored here.
 
-def _question(deposit: Deposit, network: NetworkPolicy) -> Question:
-    """What to ask for a deposit: its block, and where that says nothing of it, itself."""
-    # As much of a block as asking for it takes; its parent may no longer be known.
-    ref = BlockRef(deposit.block_number, deposit.block_hash, Hash(""), deposit.block_time)
-    return ref, (_transfer_of(deposit),) if network.repeat_transfers else ()
+        Where a block's hash does not commit to its transfers, who is asked must repeat the
+        deposit, too: each by itself, so that one that only some endpoints know of holds up no
+        other.
+        """
+        deep = await self._deep(tip, finality)
+        self._short = {each.id: self._short[each.id] for each in deep if each.id in self._short}
+        answers = await self._answers([self._question(each) for each in deep if self._due(each)])
+        given = {}
+        for each in deep:
+            names = answers.get(self._question(each))
+            if names is None:
+                continue
+            if len(names) < self._network.agreement:
+                self._short[each.id] = self._later(each, len(names))
+            else:
+                self._short.pop(each.id, None)
+                given[each] = names
+        return given
+
+    async def _deep(self, tip: BlockRef, finality: int | None) -> list[Deposit]:
+        async with storage.read(self._engine) as conn:
+            pending = await storage.deposits.pending(conn, self._network.spec.name)
+        return [each for each in pending if not each.corroborated and is_deep(each, tip, finality)]
+
+    def _due(self, deposit: Deposit) -> bool:
+        """What was never asked for is due at once, also beside others of its block that wait."""
+        short = self._short.get(deposit.id)
+        return short is None or short.due <= self._clock()
+
+    def _later(self, deposit: Deposit, count: int) -> Short:
+        before = self._short.get(deposit.id)
+        pause = min(2 * before.pause_seconds, LONGEST_PAUSE) if before else FIRST_PAUSE
+        return Short(deposit.block_number, count, pause, self._clock() + pause)
+
+    async def _answers(self, questions: Sequence[Question]) -> dict[Question, frozenset[str]]:
+        """Who repeats what, each asked once."""
+        answers: dict[Question, frozenset[str]] = {}
+        asked = list(dict.fromkeys(questions))
+        for start in range(0, len(asked), ASKED_AT_ONCE):
+            few = asked[start : start + ASKED_AT_ONCE]
+            names = await asyncio.gather(*(self._client.corroborate(*each) for each in few))
+            answers |= dict(zip(few, names, strict=True))
+        return answers
+
+    def _question(self, deposit: Deposit) -> Question:
+        """What to ask for a deposit: its block, and where that says nothing of it, itself."""
+        # As much of a block as asking for it takes; its parent may no longer be known.
+        ref = BlockRef(deposit.block_number, deposit.block_hash, Hash(""), deposit.block_time)
+        return ref, (_transfer_of(deposit),) if self._network.repeat_transfers else ()
 
 
 def _transfer_of(deposit: Deposit) -> Transfer:

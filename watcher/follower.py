@@ -13,7 +13,7 @@ from chains.base import ChainClient, ChainUnavailable
 from storage import Conn, Engine
 from storage.leases import Lease, LeaseLost
 from watcher import clock, ledger
-from watcher.corroboration import ask_again
+from watcher.corroboration import Corroboration
 from watcher.domain.blocks import Block, BlockRef, Connect, Disconnect, Hash, plan_step
 from watcher.domain.money import Network
 from watcher.fetching import FetchAhead
@@ -51,7 +51,8 @@ class Follower:
         self._lease: Lease | None = None
         self._tip: BlockRef | None = None
         self._head: BlockRef | None = None
-        self._finality = Finality(network)
+        self._finality = Finality(network, self._rules.finality_depth)
+        self._corroboration = Corroboration(engine, client, self._rules)
         self._chunk = 1
         self._beyond = 0  # blocks in a row above the head that we know
 
@@ -252,17 +253,12 @@ class Follower:
         before = self._finality.number
         await self._finality.judge(tip, self._hash_at)
         self.health.freeze(self._network, self._finality.frozen)
-        self.health.finalized = self._finality.number
+        self.health.finalized = final = self._finality.number
+        self.health.finality_unknown = self._finality.unknown
         if self._finality.frozen:
             return
-        final, agreement = self._finality.number, self._rules.agreement
-        asked = await ask_again(self._engine, self._client, self._rules, tip, final)
-        waiting = {d.block_number: len(who) for d, who in asked.items() if len(who) < agreement}
-        self.health.short = [
-            f"block {number} waits for agreement: {count} of {agreement} endpoints repeat it"
-            for number, count in waiting.items()
-        ]
-        given = {each: who for each, who in asked.items() if len(who) >= agreement}
+        given = await self._corroboration.ask(tip, final)
+        self.health.short = self._corroboration.waiting
         if not given and final == before:
             return
 

@@ -33,6 +33,8 @@ class Health:
         self.head: int | None = None
         self.finalized: int | None = None
         self.frozen: str | None = None
+        self.finality_unknown: str | None = None
+        """Why nothing was ever final, once that lasts too long."""
         self.short: Sequence[str] = ()
         """What waits for endpoints to agree, a sentence for each block."""
         self.standing_by = False
@@ -118,7 +120,8 @@ class Health:
             "head": self.head,
             "finalized": self.finalized,
             "frozen": self.frozen,
-            "warnings": [*self.warnings, *self.short],
+            "finality_unknown": self.finality_unknown,
+            "warnings": [*self.warnings, *self.short, *self._unknown()],
             "blocks_per_second": round(pace, 3),
             "catch_up_eta_seconds": round(behind / pace) if behind > 1 and pace else None,
             "last_error": self._halted or self._last_error,
@@ -132,6 +135,9 @@ class Health:
     def _errors_in_an_hour(self) -> int:
         since = time.monotonic() - HOUR
         return sum(at > since for at in self._errors)
+
+    def _unknown(self) -> list[str]:
+        return [self.finality_unknown] if self.finality_unknown else []
 
     def _state(self, behind: int) -> str:
         if self._halted:

@@ -25,11 +25,15 @@ class NetworkPolicy:
     reorg_limit: int
     agreement: int
     """Endpoints that must give a block's hash before a deposit in it is confirmed."""
+    endpoints: int
+    """How many are configured."""
     repeat_transfers: bool
     """Whether these endpoints must repeat a deposit's transfers, too."""
     poll_seconds: int
     start_block: int | None
     """Where the first start begins; None: some blocks below the head."""
+    finality_depth: int | None = None
+    """What is final never comes closer to our tip than so many blocks; None: no such rule."""
 
     @property
     def stalled_after(self) -> int:

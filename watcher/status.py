@@ -109,7 +109,7 @@ def _network_row(
         "finalized": {
             "number": report.get("finalized"),
             "frozen": frozen is not None,
-            "reason": frozen,
+            "reason": frozen or report.get("finality_unknown"),
         },
         "blocks_per_second": report.get("blocks_per_second", 0),
         "catch_up_eta_seconds": report.get("catch_up_eta_seconds"),
@@ -158,6 +158,11 @@ def _endpoint_row(report: Mapping[str, Any]) -> Json:
 def network_warnings(network: NetworkPolicy) -> list[str]:
     """What this network's configuration cannot know, said aloud."""
     warnings = []
+    if network.agreement > network.endpoints:
+        warnings.append(
+            f"no deposit is ever confirmed: {network.agreement} endpoints must agree, "
+            f"and {network.endpoints} is configured"
+        )
     if network.agreement < 2:
         warnings.append(
             "one endpoint decides: a chain of invented blocks would be believed; "

@@ -80,21 +80,15 @@ class EvmClient:
         return await self._pool.ask(self._head)
 
     async def finalized(self) -> BlockRef | None:
-        final = await self._agreed("finalized")
-        depth = self._options.finality_depth
-        if final is None:
+        ask = partial(calls.block_ref, block="finalized")
+        if self._options.agreement == 1:
+            return await self._pool.ask(ask)
+        said = [ref for ref in (await self._pool.each(ask)).values() if ref]
+        if len(said) < self._options.agreement:
             return None
-        number = final.number
-        if depth is not None:
-            head = await self._agreed("latest")
-            if head is None or head.number < depth:
-                return None
-            number = min(number, head.number - depth)
-        return (
-            final
-            if self._options.agreement == 1 and number == final.number
-            else (await self._same_at(number))
-        )
+        said.sort(key=attrgetter("number"))
+        # Sorted upwards: as many as must agree call this one final, or a later one.
+        return await self._same_at(said[-self._options.agreement].number)
 
     async def block(self, number: int) -> Block | None:
         reading = await self._proven(number, self._listing)
@@ -143,22 +137,9 @@ class EvmClient:
             shared, self._shared = self._shared, None
             await shared.release()
 
-    async def _agreed(self, tag: str) -> BlockRef | None:
-        """The highest block that `agreement` endpoints have at `tag`, it or a later one."""
-        ask = partial(calls.block_ref, block=tag)
-        if self._options.agreement == 1:
-            return await self._pool.ask(ask)
-        said = [ref for ref in (await self._pool.each(ask)).values() if ref]
-        said.sort(key=attrgetter("number"))
-        # Sorted upwards: as many as must agree have this one, or a later one.
-        return said[-self._options.agreement] if len(said) >= self._options.agreement else None
-
     async def _same_at(self, number: int) -> BlockRef | None:
         """The block at `number`, if `agreement` endpoints have that very one."""
-        ask = partial(calls.block_ref, block=number)
-        if self._options.agreement == 1:
-            return await self._pool.ask(ask)
-        given = Counter((await self._pool.each(ask)).values())
+        given = Counter((await self._pool.each(partial(calls.block_ref, block=number))).values())
         ref, count = max(given.items(), key=itemgetter(1), default=(None, 0))
         return ref if count >= self._options.agreement else None
 

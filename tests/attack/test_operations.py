@@ -15,7 +15,7 @@ import storage
 from tests.factories import make_transfer
 from tests.fakes import FakeChain
 from tests.world import catch_up, make_follower, make_policy, open_shop
-from watcher import clock
+from watcher import clock, finality
 from watcher.status import network_rows
 
 ROOT = Path(__file__).parents[2]
@@ -83,3 +83,26 @@ async def test_a_deposit_that_waits_for_agreement_is_no_secret(
         shown.append(await shown_of(engine, endpoints))
         await storage.close(engine)
     assert shown[0] != shown[1]
+
+
+@pytest.mark.parametrize("final", [None, 0])
+async def test_finality_that_was_never_known_is_no_secret(
+    engine: storage.Engine, monkeypatch: pytest.MonkeyPatch, final: int | None
+) -> None:
+    """Confirming is not frozen, since it never was known; but what needs it waits for ever."""
+    monkeypatch.setattr(finality, "UNKNOWN_SECONDS", 0)
+    chain, policy = FakeChain(), make_policy(confirmations="finalized")
+    chain.final = final
+    await open_shop(engine)
+    follower = make_follower(chain, engine, policy)
+    await catch_up(follower)
+    await follower._beat()
+    async with storage.read(engine) as conn:
+        [row] = await network_rows(conn, policy, 0, clock.now())
+    reason = (
+        "finality was never known: no endpoint says which block is final, "
+        "and what must be final to be confirmed waits"
+    )
+    said = reason if final is None else None
+    assert row["finalized"] == {"number": final, "frozen": False, "reason": said}
+    assert (reason in row["warnings"]) is (final is None)

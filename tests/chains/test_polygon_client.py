@@ -21,13 +21,12 @@ from tests.api.shop import ADMIN, make_policy
 from tests.chains.sandbox.evm import SHOP, open_evm, rpc
 from tests.proxy import Proxy
 from watcher.config import ConfigError, Settings
-from watcher.daemon import build_policy, client_options
+from watcher.daemon import build_policy
 from watcher.domain.blocks import Transfer
 from watcher.domain.money import Asset, Network
 
 POLYGON = NETWORKS[Network("polygon")]
 POL, USDC, USDC_E = POLYGON.assets[:3]
-DEPTH = 20
 NODE = {"endpoints": [{"name": "own", "url": "http://127.0.0.1:1"}]}
 
 
@@ -42,11 +41,10 @@ async def open_client(
     *urls: str,
     assets: Sequence[Asset] = (POL, USDC),
     agreement: int = 1,
-    depth: int | None = DEPTH,
 ) -> AsyncIterator[EvmClient]:
     """A client of endpoints named a, b, … that reads within this process."""
     endpoints = [EndpointSettings(name, url) for name, url in zip("abc", urls, strict=False)]
-    options = ClientOptions(endpoints, assets, 137, None, agreement, depth)
+    options = ClientOptions(endpoints, assets, 137, None, agreement)
     client = EvmClient(POLYGON, options, RULES, read=read_here)
     try:
         yield client
@@ -98,35 +96,17 @@ async def test_a_lie_about_the_bridge_is_caught(node: EvmNode) -> None:
             await client.block(1)
 
 
-@pytest.mark.parametrize(
-    ("head", "lag", "final"),
-    [
-        pytest.param(50, 0, 30, id="the tag runs ahead"),
-        pytest.param(50, 22, 20, id="the tag is deeper"),
-        pytest.param(50, 12, 30, id="both agree"),
-        pytest.param(20, 0, 0, id="block 0"),
-    ],
-)
-async def test_nothing_is_final_closer_to_the_head_than_the_depth(
-    node: EvmNode, head: int, lag: int, final: int
-) -> None:
-    node.mine(head)
-    node.faults.final_lag = lag
+async def test_what_is_final_is_what_the_endpoint_calls_so(node: EvmNode) -> None:
+    node.mine(50)
+    node.faults.final_lag = 12
     async with open_client(node.url) as client:
         ref = await client.finalized()
-    mined = node.chain.block(final)
+        tag = await rpc(node, "eth_getBlockByNumber", "finalized", False)
     assert ref is not None
-    assert mined is not None
-    assert (ref.number, f"0x{ref.hash}") == (final, mined.hash)
+    assert (hex(ref.number), f"0x{ref.hash}") == (tag["number"], tag["hash"])
 
 
-async def test_a_chain_shorter_than_the_depth_tells_nothing_of_finality(node: EvmNode) -> None:
-    node.mine(DEPTH - 1)
-    async with open_client(node.url) as client:
-        assert await client.finalized() is None
-
-
-async def test_without_a_tag_the_depth_alone_is_not_finality(node: EvmNode) -> None:
+async def test_without_a_tag_nothing_is_final(node: EvmNode) -> None:
     node.mine(50)
     async with Proxy(node.url) as proxy, open_client(proxy.url) as client:
         unknown = faults.error({"code": -32000, "message": "finalized block not found"})
@@ -134,16 +114,17 @@ async def test_without_a_tag_the_depth_alone_is_not_finality(node: EvmNode) -> N
         assert await client.finalized() is None
 
 
-async def test_a_head_that_only_one_endpoint_has_moves_no_finality(node: EvmNode) -> None:
+async def test_what_only_one_endpoint_calls_final_moves_no_finality(node: EvmNode) -> None:
     node.mine(50)
     async with Proxy(node.url) as proxy:
-        node.faults.lag = 25
-        old = faults.result(await rpc(node, "eth_getBlockByNumber", "latest", False))
-        node.faults.lag = 0
-        proxy.fail(old, "eth_getBlockByNumber", block="latest")
+        node.faults.final_lag = 25
+        lower = await rpc(node, "eth_getBlockByNumber", "finalized", False)
+        node.faults.final_lag = 0
+        proxy.fail(faults.result(lower), "eth_getBlockByNumber", block="finalized")
         async with open_client(node.url, proxy.url, agreement=2) as client:
             ref = await client.finalized()
-    assert (ref and ref.number) == 50 - 25 - DEPTH
+    assert ref is not None
+    assert hex(ref.number) == lower["number"]
 
 
 async def test_a_token_with_other_decimals_keeps_the_network_from_starting() -> None:
@@ -230,7 +211,7 @@ def test_the_depth_can_be_configured(configured: dict[str, int], depth: int) -> 
         {"admin": {"token": ADMIN}, "secrets": secrets, "networks": networks}
     )
     policy = build_policy(settings).networks[POLYGON.name]
-    assert client_options(settings, policy).finality_depth == depth
+    assert policy.finality_depth == depth
 
 
 @pytest.mark.parametrize("name", ["ethereum", "tron"])

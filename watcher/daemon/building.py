@@ -57,7 +57,6 @@ def client_options(settings: Settings, network: NetworkPolicy) -> ClientOptions:
         chain_id=network.chain_id,
         genesis_hash=None if given == "any" else Hash(given),
         agreement=network.agreement,
-        finality_depth=chosen.finality_depth or network.spec.finality_depth,
     )
 
 
@@ -85,9 +84,11 @@ def _network_policy(settings: Settings, name: Network, chosen: NetworkSettings) 
         rules=DepositRules(chosen.confirmations or spec.confirmations, minimum),
         reorg_limit=chosen.reorg_limit or spec.reorg_limit,
         agreement=agreement,
+        endpoints=len(chosen.endpoints),
         repeat_transfers=not spec.commits_to_transfers and chosen.second_source != "off",
         poll_seconds=chosen.poll_seconds or min(LONGEST_POLL_SECONDS, spec.pace_seconds),
         start_block=None if chosen.start_block == "head" else chosen.start_block,
+        finality_depth=chosen.finality_depth or spec.finality_depth,
     )
 
 

@@ -1,0 +1,104 @@
+"""When endpoints are asked again for a deposit: at once, then after pauses that grow."""
+
+from __future__ import annotations
+
+import pytest
+
+from storage import Engine
+from tests.factories import NETWORK, make_invoice, make_quote, make_transfer
+from tests.fakes import FakeChain
+from tests.world import catch_up, make_follower, make_policy, open_shop
+from watcher.corroboration import Corroboration, Given
+
+OTHER = "0x" + "a2" * 20
+
+
+class World:
+    """A chain that one endpoint of the required two tells of, and a clock set by hand."""
+
+    def __init__(self, engine: Engine) -> None:
+        policy = make_policy(agreement=2)
+        self.chain, self.now = FakeChain(["own"]), 0.0
+        self.follower = make_follower(self.chain, engine, policy)
+        self.corroboration = Corroboration(
+            engine, self.chain, policy.networks[NETWORK], lambda: self.now
+        )
+
+    async def mine(self, *payments, blocks: int = 3) -> None:
+        """A block with `payments`, and others on top; followed."""
+        self.chain.mine(*payments)
+        for _ in range(blocks - 1):
+            self.chain.mine()
+        await catch_up(self.follower)
+        self.chain.corroborated.clear()
+
+    async def ask(self) -> Given:
+        return await self.corroboration.ask(self.chain.tip, None)
+
+    async def asked_at(self, seconds: int) -> list[int]:
+        """The seconds at which endpoints are asked, from now on, once a second."""
+        times = []
+        for second in range(seconds):
+            self.now, before = float(second), len(self.chain.corroborated)
+            await self.ask()
+            times += [second] * (len(self.chain.corroborated) - before)
+        return times
+
+
+@pytest.fixture
+async def world(engine: Engine) -> World:
+    deeper = make_invoice(key="2", quotes=[make_quote(required=4)], addresses={"evm": OTHER})
+    await open_shop(engine, make_invoice(), deeper)
+    return World(engine)
+
+
+async def test_pauses_grow_up_to_a_minute(world):
+    await world.mine(make_transfer(100))
+    assert await world.asked_at(220) == [0, 5, 15, 35, 75, 135, 195]
+
+
+async def test_what_waits_is_told_during_the_pause_too(world):
+    await world.mine(make_transfer(100))
+    told = "block 1 waits for agreement: 1 of 2 endpoints repeat it"
+    for _ in range(2):
+        await world.ask()
+        assert world.corroboration.waiting == [told]
+
+
+async def test_what_is_repeated_after_a_pause_is_given_and_waits_no_more(world):
+    await world.mine(make_transfer(100))
+    assert not await world.ask()
+    world.chain.names.append("backup")
+    assert not await world.ask()
+    world.now = 5
+    assert list((await world.ask()).values()) == [{"own", "backup"}]
+    assert world.corroboration.waiting == []
+
+
+async def test_a_new_deposit_is_asked_for_at_once_while_another_waits(world):
+    await world.mine(make_transfer(100))
+    await world.ask()
+    await world.mine(make_transfer(50, tx="2"))
+    await world.ask()
+    assert len(world.chain.corroborated) == 1
+
+
+async def test_a_deposit_that_gets_deep_is_asked_for_at_once_beside_one_of_its_block(world):
+    await world.mine(make_transfer(100), make_transfer(100, to=OTHER, position="log/1"))
+    assert not await world.ask()
+    await world.mine(blocks=1)
+    world.chain.names.append("backup")
+    assert [each.address for each in await world.ask()] == [make_transfer(1).to, OTHER]
+
+
+async def test_a_deposit_that_left_the_chain_and_came_back_is_asked_for_at_once(world):
+    await world.mine(make_transfer(100))
+    await world.ask()
+    left = world.chain.reorg(depth=3)
+    await world.mine(blocks=4)
+    assert not await world.ask()
+    assert world.corroboration.waiting == []
+    world.chain.reorg(depth=4, onto=left)
+    await world.mine(blocks=2)
+    await world.ask()
+    assert len(world.chain.corroborated) == 1

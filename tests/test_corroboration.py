@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from storage import Engine
 from tests.factories import NETWORK, make_invoice, make_quote, make_transfer
 from tests.fakes import FakeChain
 from tests.world import catch_up, make_follower, make_policy, open_shop
+from watcher import corroboration
 from watcher.corroboration import Corroboration, Given
 
 OTHER = "0x" + "a2" * 20
@@ -20,9 +23,7 @@ class World:
         policy = make_policy(agreement=2)
         self.chain, self.now = FakeChain(["own"]), 0.0
         self.follower = make_follower(self.chain, engine, policy)
-        self.corroboration = Corroboration(
-            engine, self.chain, policy.networks[NETWORK], lambda: self.now
-        )
+        self.corroboration = Corroboration(engine, self.chain, policy.networks[NETWORK])
 
     async def mine(self, *payments, blocks: int = 3) -> None:
         """A block with `payments`, and others on top; followed."""
@@ -46,10 +47,12 @@ class World:
 
 
 @pytest.fixture
-async def world(engine: Engine) -> World:
+async def world(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> World:
     deeper = make_invoice(key="2", quotes=[make_quote(required=4)], addresses={"evm": OTHER})
     await open_shop(engine, make_invoice(), deeper)
-    return World(engine)
+    world = World(engine)
+    monkeypatch.setattr(corroboration, "time", SimpleNamespace(monotonic=lambda: world.now))
+    return world
 
 
 async def test_pauses_grow_up_to_a_minute(world):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import storage
@@ -31,7 +31,7 @@ class Short:
     """How many did when they were last asked."""
     pause_seconds: float
     due: float
-    """When to ask again, by the clock that was given."""
+    """When to ask again, by the monotonic clock."""
 
 
 class Corroboration:
@@ -41,15 +41,8 @@ class Corroboration:
     is away would cost the others a request a turn, until their budget is spent.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        client: ChainClient,
-        network: NetworkPolicy,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, engine: Engine, client: ChainClient, network: NetworkPolicy) -> None:
         self._engine, self._client, self._network = engine, client, network
-        self._clock = clock
         self._short: dict[str, Short] = {}
 
     @property
@@ -92,12 +85,12 @@ class Corroboration:
     def _due(self, deposit: Deposit) -> bool:
         """What was never asked for is due at once, also beside others of its block that wait."""
         short = self._short.get(deposit.id)
-        return short is None or short.due <= self._clock()
+        return short is None or short.due <= time.monotonic()
 
     def _later(self, deposit: Deposit, count: int) -> Short:
         before = self._short.get(deposit.id)
         pause = min(2 * before.pause_seconds, LONGEST_PAUSE) if before else FIRST_PAUSE
-        return Short(deposit.block_number, count, pause, self._clock() + pause)
+        return Short(deposit.block_number, count, pause, time.monotonic() + pause)
 
     async def _answers(self, questions: Sequence[Question]) -> dict[Question, frozenset[str]]:
         """Who repeats what, each asked once."""

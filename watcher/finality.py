@@ -30,15 +30,10 @@ class Finality:
         depth: what is final never comes closer to our tip than so many blocks; None: no such rule.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        depth: int | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, network: Network, depth: int | None = None) -> None:
         self.number: int | None = None
         self.frozen: str | None = None
-        self._network, self._depth, self._clock = network, depth or 0, clock
+        self._network, self._depth = network, depth or 0
         self._said: BlockRef | None = None
         self._highest: int | None = None
         """What was ever called final and is in our chain."""
@@ -50,7 +45,7 @@ class Finality:
         """That nothing was ever called final, once that lasts; None: it was, or it may be soon."""
         if self._highest is not None or self._silent_since is None:
             return None
-        if self._clock() - self._silent_since < UNKNOWN_SECONDS:
+        if time.monotonic() - self._silent_since < UNKNOWN_SECONDS:
             return None
         return (
             "finality was never known: no endpoint says which block is final, "
@@ -65,7 +60,7 @@ class Finality:
 
     async def ask(self, client: ChainClient) -> None:
         """Ask what is final, and for every endpoint's head, at most every 20 seconds."""
-        now = self._clock()
+        now = time.monotonic()
         if now < self._due:
             return
         self._due = now + ASK_SECONDS

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
 from watcher.domain.deposits import Depth
-from watcher.domain.money import Address, Asset, Family, Network
+from watcher.domain.money import Address, Asset, Family, Method, Network
 
 
 class ChainError(Exception):
@@ -118,6 +118,19 @@ class Transaction:
     """What it may move beside, without showing it to this client."""
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What an address held of one asset, at some block from `first` to `last`."""
+
+    address: Address
+    method: Method
+    units: int | None
+    """None: the token gave no balance, be it that no contract is there or that it failed."""
+    first: int
+    last: int
+    """The same as `first` where the node can say at which block."""
+
+
 class ChainClient(Protocol):
     """A network, seen as a numbered list of blocks that may change near its end."""
 
@@ -157,6 +170,20 @@ class ChainClient(Protocol):
         Raises:
             ChainUnavailable: no usable answer; that nobody answered is not that nobody knows it.
             ChainDataError: every answer contradicted itself or its proof.
+        """
+
+    async def balances(
+        self, addresses: Sequence[Address], assets: Sequence[Asset], number: int | None
+    ) -> Sequence[Holding]:
+        """What each of `addresses` held of each of `assets`, as one endpoint says; unproven.
+
+        In the order of `addresses`, then of `assets`; each pair once, and never a 0 that nobody
+        said. `number` is the block after which; None: the newest that is final.
+
+        Raises:
+            EndpointRefused: no endpoint keeps the state at `number`.
+            ChainUnavailable: no usable answer now, or nothing is known to be final.
+            ChainDataError: every endpoint contradicted itself.
         """
 
     async def survey(self) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chains.base import Capability, ChainUnavailable, EndpointReport, Refusal, Transaction
+from chains.base import Capability, ChainUnavailable, EndpointReport, Holding, Refusal, Transaction
 from tests.factories import make_ref
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
-from watcher.domain.money import Method
+from watcher.domain.money import Address, Asset, Method
 
 
 class FakeChain:
@@ -30,6 +30,8 @@ class FakeChain:
         """What looks like a payment and is none, in whichever block has its transaction."""
         self.waiting: set[Hash] = set()
         """Transactions in no block."""
+        self.moved_in_secret: list[tuple[int, Address, Method, int]] = []
+        """(block number, address, method, units) that no transfer tells of; less than 0: sent."""
         self.blocks_asked: list[int] = []
         self.corroborated: list[Hash] = []
 
@@ -101,6 +103,19 @@ class FakeChain:
         who = (name for name in self.names if not positions & self.silent.get(name, set()))
         return frozenset(who if same else ())
 
+    async def balances(
+        self, addresses: Sequence[Address], assets: Sequence[Asset], number: int | None
+    ) -> Sequence[Holding]:
+        self._answer()
+        at = self.final if number is None else number
+        if at is None:
+            raise ChainUnavailable("nothing is known to be final")
+        return [
+            Holding(address, asset.method, self._held(address, asset.method, at), at, at)
+            for address in addresses
+            for asset in assets
+        ]
+
     async def survey(self) -> None:
         self._answer()
 
@@ -115,6 +130,20 @@ class FakeChain:
 
     async def close(self) -> None:
         """Nothing is open."""
+
+    def _held(self, address: Address, method: Method, number: int) -> int:
+        """What came to an address by blocks up to `number`, and in secret."""
+        told = sum(
+            transfer.units
+            for block in self._blocks[: number + 1]
+            for transfer in block.transfers
+            if (transfer.to, transfer.method) == (address, method)
+        )
+        return told + sum(
+            units
+            for block_number, to, of, units in self.moved_in_secret
+            if block_number <= number and (to, of) == (address, method)
+        )
 
     def _answer(self) -> None:
         if self.down:

@@ -14,6 +14,7 @@ from watcher.domain.blocks import BlockRef, Hash
 from watcher.domain.money import Address, Asset
 
 Quantity = Annotated[str, msgspec.Meta(pattern=r"^0x[0-9a-f]{1,64}$")]
+Data = Annotated[str, msgspec.Meta(pattern=r"^0x([0-9a-f]{2})*$")]
 Word = Annotated[str, msgspec.Meta(pattern=r"^0x[0-9a-f]{64}$")]
 
 DECIMALS = "0x313ce567"  # decimals(), ERC-20

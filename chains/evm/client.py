@@ -17,12 +17,13 @@ from chains.base import (
     ClientOptions,
     EndpointRefused,
     EndpointReport,
+    Holding,
     NetworkSpec,
     Transaction,
     WrongChain,
 )
 from chains.endpoints import Endpoint, EndpointPool, shaped
-from chains.evm import calls, transaction
+from chains.evm import balances, calls, transaction
 from chains.evm.blocks import Listing, Reading, header_fields
 from chains.evm.capabilities import examine
 from chains.evm.provider import FastHTTPProvider
@@ -32,6 +33,7 @@ from chains.evm.worker import Read, read_apart
 from chains.transaction import find, in_block
 from chains.worker import SHARED
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
+from watcher.domain.money import Address, Asset
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,25 @@ class EvmClient:
         """The hash commits to every transfer, so `transfers` need not be asked for."""
         given = await self._pool.each(partial(calls.block_ref, block=ref.number))
         return frozenset(name for name, other in given.items() if other and other.hash == ref.hash)
+
+    async def balances(
+        self, addresses: Sequence[Address], assets: Sequence[Asset], number: int | None
+    ) -> Sequence[Holding]:
+        if number is None:
+            final = await self.finalized()
+            if final is None:
+                raise ChainUnavailable("no endpoint says which block is final")
+            number = final.number
+        asked = [(address, asset) for address in addresses for asset in assets]
+        units: list[int | None] = []
+        for start in range(0, len(asked), balances.AT_ONCE):
+            few = asked[start : start + balances.AT_ONCE]
+            read = partial(balances.units_held, number=number, asked=few)
+            units += await self._pool.ask(read)
+        return [
+            Holding(address, asset.method, each, number, number)
+            for (address, asset), each in zip(asked, units, strict=True)
+        ]
 
     async def survey(self) -> None:
         await self._pool.survey(self._head_number)

@@ -23,6 +23,10 @@ class NoSuchBlock(ChainUnavailable):
     """The node says that it does not know the block."""
 
 
+class NoState(ChainUnavailable):
+    """The node knows the block, and not what the accounts held after it."""
+
+
 class Reverted(ChainUnavailable):
     """The contract that was called did not answer; what the words say is its own."""
 
@@ -118,7 +122,8 @@ _BY_WORDS: tuple[tuple[Callable[[str], object], Kind], ...] = (
         ChainUnavailable,
     ),
     (_words(r"pruned|history .*(unavailable|not available)"), Missing),
-    (_words(r"header not found|missing trie node|state .*available"), ChainUnavailable),
+    (_words(r"missing trie node|no state|state .*(available|not found)|archive"), NoState),
+    (_words(r"header not found"), ChainUnavailable),
     (_words(r"(finalized |safe )?block not found|unknown block"), NoSuchBlock),
     (
         _words(

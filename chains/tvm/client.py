@@ -13,14 +13,16 @@ from chains.base import (
     ChainDataError,
     ChainUnavailable,
     ClientOptions,
+    EndpointRefused,
     EndpointReport,
+    Holding,
     NetworkSpec,
     Transaction,
     WrongChain,
 )
 from chains.endpoints import Endpoint, EndpointPool
 from chains.transaction import find, in_block
-from chains.tvm import calls, transaction
+from chains.tvm import balances, calls, transaction
 from chains.tvm.address import raw
 from chains.tvm.blocks import Listing, Reading, read_block
 from chains.tvm.capabilities import examine
@@ -123,6 +125,17 @@ class TronClient:
             and block.ref.hash == ref.hash
             and claimed <= set(map(_claim, block.transfers))
         )
+
+    async def balances(
+        self, addresses: Sequence[Address], assets: Sequence[Asset], number: int | None
+    ) -> Sequence[Holding]:
+        if number is not None:
+            raise EndpointRefused("a Tron node keeps the newest final balances only")
+        found: list[Holding] = []
+        for start in range(0, len(addresses), balances.AT_ONCE):
+            few = addresses[start : start + balances.AT_ONCE]
+            found += await self._pool.ask(partial(balances.holdings, addresses=few, assets=assets))
+        return found
 
     async def survey(self) -> None:
         await self._pool.survey(self._head_number)

@@ -17,13 +17,14 @@ from chains.base import (
     ChainDataError,
     ChainUnavailable,
     EndpointRefused,
+    Holding,
     WrongChain,
 )
 from chains.sandbox.control import Faults, Lie
 from tests.chains.sandbox.evm import EvmRow, PolygonRow
 from tests.chains.sandbox.tron import TronRow
 from watcher.domain.blocks import Block
-from watcher.domain.money import Method
+from watcher.domain.money import Address, Asset
 
 
 class Node(Protocol):
@@ -31,8 +32,12 @@ class Node(Protocol):
 
     url: str
     faults: Faults
-    method: Method
-    """The native coin."""
+    coin: Asset
+    """The native one."""
+    shop: Address
+    """Who is paid."""
+    stranger: Address
+    """Who never is."""
 
     def client(self) -> ChainClient:
         """A new client of this node only; closed with it."""
@@ -74,7 +79,7 @@ async def test_a_block_has_every_transfer_in_order(node: Node) -> None:
     block = await node.client().block(1)
     assert units(block) == [5, 7, 5]
     assert block is not None
-    assert {transfer.method for transfer in block.transfers} == {node.method}
+    assert {transfer.method for transfer in block.transfers} == {node.coin.method}
     assert len({(transfer.tx_hash, transfer.position) for transfer in block.transfers}) == 3
 
 
@@ -117,6 +122,26 @@ async def test_who_repeats_a_hash_corroborates_and_who_left_it_does_not(node: No
     assert await client.corroborate(block.ref, block.transfers) == {"a"}
     node.reorg(1, 2)
     assert await client.corroborate(block.ref, block.transfers) == frozenset()
+
+
+async def test_what_accounts_hold_is_what_final_blocks_paid_them(node: Node) -> None:
+    node.pay(5, 7)
+    node.mine(50)
+    node.pay(11)  # not final yet
+    client = node.client()
+    final = await client.finalized()
+    assert final is not None
+    held = await client.balances([node.stranger, node.shop], [node.coin], None)
+    assert list(held) == [
+        Holding(node.stranger, node.coin.method, 0, final.number, final.number),
+        Holding(node.shop, node.coin.method, 12, final.number, final.number),
+    ]
+
+
+async def test_nobody_and_nothing_are_no_questions(node: Node) -> None:
+    client = node.client()
+    assert list(await client.balances([], [node.coin], None)) == []
+    assert list(await client.balances([node.shop], [], None)) == []
 
 
 # What is not there, or not yet.
@@ -188,6 +213,16 @@ async def test_a_refusal_in_the_middle_of_the_work_is_never_an_empty_block(node:
     node.faults.status = 429
     with pytest.raises(ChainUnavailable):
         await client.block(1)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_refusal_is_never_an_empty_account(node: Node, status: int) -> None:
+    node.pay(5)
+    client = node.client()
+    assert (await client.head()).number == 1
+    node.faults.status = status
+    with pytest.raises(ChainUnavailable):
+        await client.balances([node.shop], [node.coin], None)
 
 
 async def test_a_rate_limit_says_how_long_to_wait(node: Node) -> None:

@@ -107,10 +107,11 @@ class EvmRow:
     """The node of Ethereum as `tests/chains/test_contract.py` drives it."""
 
     spec, rules, flavour = ETHEREUM, ETHEREUM_RULES, staticmethod(ethereum)
+    shop, stranger = SHOP, OTHER
 
     def __init__(self, node: EvmNode) -> None:
         self._node, self._clients = node, list[ChainClient]()
-        self.url, self.faults, self.method = node.url, node.faults, self.spec.assets[0].method
+        self.url, self.faults, self.coin = node.url, node.faults, self.spec.assets[0]
 
     @classmethod
     @asynccontextmanager

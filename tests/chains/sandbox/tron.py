@@ -81,7 +81,7 @@ async def ask(node: TronNode, path: str, **params: object) -> Any:
 class TronRow:
     """The Tron node as `tests/chains/test_contract.py` drives it."""
 
-    method = TRX.method
+    coin, shop, stranger = TRX, SHOP, OTHER
 
     def __init__(self, node: TronNode) -> None:
         self._node, self._clients = node, list[ChainClient]()

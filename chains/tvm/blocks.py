@@ -5,8 +5,9 @@ Runs in a worker process: pure, quick to import, and everything that goes in or 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 
 from chains.base import ChainDataError, Refusal
 from chains.tvm.address import PREFIX, text
@@ -24,7 +25,12 @@ OTHER_EVENTS = {
     ),
 }
 MOVING = {word.encode().hex() for word in ("call", "create", "suicide")}
-"""Notes of internal calls that move money; others freeze, vote, delegate."""
+"""Notes of internal calls, in hex, that move money and that every node keeps which keeps any.
+
+Others freeze, vote or delegate; a node keeps those only with `vm.saveFeaturedInternalTx`.
+"""
+UNNUMBERED = "-"
+"""In a position: one of those others."""
 ABOVE = (bytes(12), bytes(11) + PREFIX)
 """What may stand above an address in a word of 32 bytes: old contracts keep Tron's prefix."""
 
@@ -98,9 +104,9 @@ def read_block(block_json: bytes, infos_json: bytes, listing: Listing) -> Readin
 def _find(done: Done, listing: Listing) -> Iterator[Transfer | Refusal]:
     explained = done.tx_id == listing.explained
     yield from _ordered(done, listing, explained)
-    for index, call in enumerate(done.info.internal_transactions):
+    for position, call in _numbered(done.info.internal_transactions):
         for value in call.call_value_info:
-            yield from _called(done, f"internal/{index}", call, value, listing, explained)
+            yield from _called(done, position, call, value, listing, explained)
     for index, log in enumerate(done.info.log):
         reason = _ignored(log, listing)
         if reason is None:
@@ -131,6 +137,13 @@ def _ordered(done: Done, listing: Listing, explained: bool) -> Iterator[Transfer
         else:
             sender = None if order.sender is None else text(order.sender)
             yield Transfer(tx_hash, position, method, sender, to, units)
+
+
+def _numbered(calls: Iterable[Internal]) -> Iterator[tuple[str, Internal]]:
+    """Each call with its position: numbered without those that only some nodes keep."""
+    numbers = count()
+    for call in calls:
+        yield f"internal/{next(numbers) if call.note in MOVING else UNNUMBERED}", call
 
 
 def _called(

@@ -174,17 +174,33 @@ def test_a_call_from_a_contract_pays(note: str) -> None:
     assert reading.block.transfers[0].sender == shown(CONTRACT)
 
 
-@pytest.mark.parametrize(
-    ("fields", "reason"),
-    [
-        ({"rejected": True}, "rejected call"),
-        ({"note": b"freezeForEnergy".hex()}, "not a call that pays"),
-        ({"note": ""}, "not a call that pays"),
-    ],
-)
-def test_a_call_that_moved_nothing_does_not_pay(fields: Json, reason: str) -> None:
-    reading = one(trigger(), {"internal_transactions": [make_call(**fields)]})
-    assert refused(reading) == [("internal/0", reason)]
+def test_a_rejected_call_does_not_pay() -> None:
+    reading = one(trigger(), {"internal_transactions": [make_call(rejected=True)]})
+    assert refused(reading) == [("internal/0", "rejected call")]
+
+
+@pytest.mark.parametrize("note", ["freezeForEnergy", "voteWitness", "delegateResourceOfEnergy", ""])
+def test_a_call_that_moves_no_money_does_not_pay(note: str) -> None:
+    call = make_call(note=note.encode().hex())
+    reading = one(trigger(), {"internal_transactions": [call]})
+    assert refused(reading) == [("internal/-", "not a call that pays")]
+
+
+def test_nodes_that_keep_more_kinds_of_calls_give_a_payment_the_same_position() -> None:
+    votes = make_call(1, note=b"voteWitness".hex())
+    freezes = make_call(2, note=b"freezeBalanceV2ForEnergy".hex(), rejected=True)
+    lost, pays = make_call(3, rejected=True), make_call(4)
+    ends = make_call(5, note=b"suicide".hex())
+    kept = one(trigger(), {"internal_transactions": [lost, pays, ends]})
+    featured = [votes, lost, freezes, pays, votes, ends, freezes]
+    more = one(trigger(), {"internal_transactions": featured})
+    assert paid(kept) == [
+        ("internal/1", TRX, shown(SHOP), 4),
+        ("internal/2", TRX, shown(SHOP), 5),
+    ]
+    assert more.block.transfers == kept.block.transfers
+    refusals = [no for no in more.refusals if no.position != "internal/-"]
+    assert refusals == list(kept.refusals)
 
 
 def test_calls_of_a_failed_transaction_do_not_pay() -> None:

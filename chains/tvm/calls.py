@@ -4,40 +4,41 @@ from __future__ import annotations
 
 import msgspec
 
-from chains.base import ChainDataError, ChainUnavailable
+from chains.base import ChainDataError, ChainUnavailable, EndpointRefused
 from chains.endpoints import Endpoint, shaped
 from chains.tvm.address import raw
 from chains.tvm.messages import Head
 from watcher.domain.blocks import BlockRef, Hash
-from watcher.domain.money import Address
+from watcher.domain.money import Address, Asset
 
 BLOCK, INFOS = "wallet/getblockbynum", "wallet/gettransactioninfobyblocknum"
 NEWEST, SOLID = "wallet/getnowblock", "walletsolidity/getnowblock"
+CONSTANT, ISSUED = "wallet/triggerconstantcontract", "wallet/getassetissuebyid"
 DECIMALS = "decimals()"
+NO_CONTRACT = "CONTRACT_VALIDATE_ERROR"
+"""Also what a node answers that runs no calls for others; its words tell which."""
 
 
-class Key(msgspec.Struct):
-    """Who may sign for a permission."""
+class Outcome(msgspec.Struct):
+    """How a call ended; both are empty when it went well."""
 
-    address: str
-
-
-class Permission(msgspec.Struct):
-    """What an account allows others."""
-
-    keys: list[Key] = []
-
-
-class Account(msgspec.Struct):
-    """An account's own permissions."""
-
-    witness_permission: Permission | None = None
+    code: str = ""
+    message: str = ""
+    """Text in hex."""
 
 
 class Constant(msgspec.Struct):
     """What a call that changes nothing gave."""
 
+    result: Outcome = msgspec.field(default_factory=Outcome)
     constant_result: list[str] = []
+
+
+class Issued(msgspec.Struct):
+    """A TRC-10 token, as it was issued."""
+
+    id: str
+    precision: int = 0
 
 
 async def block_json(node: Endpoint, number: int) -> bytes | None:
@@ -75,19 +76,42 @@ async def genesis_hash(node: Endpoint) -> Hash:
     return found
 
 
-async def witness_keys(node: Endpoint, witness: Address) -> list[str]:
-    """Who may sign blocks for a witness, as the node sends addresses; usually only itself."""
-    account = await node.call("wallet/getaccount", {"address": f"41{raw(witness).hex()}"}, Account)
-    permission = None if account is None else account.witness_permission
-    return [] if permission is None else [key.address for key in permission.keys]
+async def require_decimals(node: Endpoint, asset: Asset) -> int | None:
+    """What a listed token says its decimals are; None where no token says any.
+
+    Raises:
+        ChainDataError: we say otherwise.
+        EndpointRefused: this node does not serve such questions.
+    """
+    assert asset.contract is not None
+    ask = _precision if asset.contract.isdigit() else _decimals
+    said = await ask(node, asset.contract)
+    if said not in (None, asset.decimals):
+        raise ChainDataError(f"{said} decimals, configured {asset.decimals}")
+    return said
 
 
-async def decimals(node: Endpoint, contract: Address) -> int:
-    """What a TRC-20 token says its decimals are."""
+async def _precision(node: Endpoint, token: Address) -> int | None:
+    """Of a TRC-10 token, by its number."""
+    issued = await node.call(ISSUED, {"value": token}, Issued)
+    if issued is not None and issued.id != token:
+        raise ChainDataError(f"asked for token {token}, got token {issued.id:.20}")
+    return None if issued is None else issued.precision
+
+
+async def _decimals(node: Endpoint, contract: Address) -> int | None:
+    """Of a TRC-20 token; its standard lets it say none."""
     content = f"41{raw(contract).hex()}"
     call = {"owner_address": content, "contract_address": content, "function_selector": DECIMALS}
-    answer = await node.call("wallet/triggerconstantcontract", call, Constant)
+    answer = await node.call(CONSTANT, call, Constant)
+    if answer is None:
+        return None
     try:
-        return int((answer or Constant()).constant_result[0], 16)
-    except (IndexError, ValueError):
+        words = bytes.fromhex(answer.result.message).decode(errors="replace")
+        if answer.result.code not in ("", NO_CONTRACT) or "not support" in words:
+            raise EndpointRefused(f"{CONSTANT}: {words or answer.result.code:.200}")
+        if words or not "".join(answer.constant_result):
+            return None  # no contract there, or one that reverts
+        return int(answer.constant_result[0], 16)
+    except ValueError:
         raise ChainDataError(f"no token answers at {contract}") from None

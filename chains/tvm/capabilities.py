@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Sequence
 
-from chains.base import Capability, ChainDataError, ChainError, ChainUnavailable
+from chains.base import Capability, ChainError, ChainUnavailable, EndpointRefused
 from chains.endpoints import Endpoint
 from chains.tvm import calls
 from chains.tvm.messages import Info
@@ -16,19 +15,31 @@ STALE_BLOCKS = 25  # a head this many usual block times old: the node does not f
 INTERNAL_BLOCKS = 5  # how many recent ones are searched for an internal call
 
 
-async def examine(node: Endpoint, assets: Sequence[Asset], pace_seconds: int) -> list[Capability]:
-    """Every check of one endpoint; after a wrong chain or no answer at all, only that."""
-    chain = await _check(node, "chain", _chain(node))
+class Doubt(ChainUnavailable):
+    """Worth a warning: no deposit is lost by it alone."""
+
+
+async def examine(
+    node: Endpoint,
+    assets: Sequence[Asset],
+    require_chain: Callable[[Endpoint], Awaitable[str]],
+    pace_seconds: int,
+) -> list[Capability]:
+    """Every check of one endpoint; after a wrong chain or no answer at all, only that.
+
+    Args:
+        require_chain: says which chain it follows; raises WrongChain.
+    """
+    chain = await _check(node, "chain", require_chain(node))
     if not chain.ok:
         return [chain]
     found = [chain]
     found.append(await _check(node, "head", _head(node, pace_seconds)))
     found.append(await _check(node, "finality", _finality(node)))
     found.append(await _check(node, "infos", _infos(node)))
-    internal = await _check(node, "internal TRX", _internal(node))
-    found.append(replace(internal, ok=internal.ok or None))  # unseen is not yet unserved
+    found.append(await _check(node, "internal TRX", _internal(node)))
     for asset in assets:
-        if asset.contract is not None and not asset.contract.isdigit():
+        if asset.contract is not None:
             found.append(await _check(node, f"token {asset.symbol}", _token(node, asset)))
     return found
 
@@ -37,13 +48,8 @@ async def _check(node: Endpoint, check: str, work: Awaitable[str]) -> Capability
     try:
         return Capability(node.name, check, True, await work)
     except ChainError as error:
-        return Capability(node.name, check, False, node.redaction.scrub(str(error)))
-
-
-async def _chain(node: Endpoint) -> str:
-    await node.identify()
-    genesis = await calls.genesis_hash(node)
-    return f"genesis {genesis[:16]}…{genesis[-8:]}"
+        ok = None if isinstance(error, Doubt) else False
+        return Capability(node.name, check, ok, node.redaction.scrub(str(error)))
 
 
 async def _head(node: Endpoint, pace_seconds: int) -> str:
@@ -69,7 +75,7 @@ async def _internal(node: Endpoint) -> str:
     for number in range(solid.number, max(0, solid.number - INTERNAL_BLOCKS), -1):
         if any(info.internal_transactions for info in await _infos_of(node, number)):
             return f"served, seen in block {number}"
-    raise ChainUnavailable(
+    raise Doubt(
         f"not proven to be served: no internal call in the {INTERNAL_BLOCKS} newest final blocks; "
         "TRX that a contract pays may go unseen"
     )
@@ -81,8 +87,10 @@ async def _infos_of(node: Endpoint, number: int) -> list[Info]:
 
 
 async def _token(node: Endpoint, asset: Asset) -> str:
-    assert asset.contract is not None
-    said = await calls.decimals(node, asset.contract)
-    if said != asset.decimals:
-        raise ChainDataError(f"{said} decimals, configured {asset.decimals}")
+    try:
+        said = await calls.require_decimals(node, asset)
+    except EndpointRefused as error:
+        raise Doubt(f"cannot be checked here: {error}") from None
+    if said is None:
+        raise Doubt(f"nothing says decimals at {asset.contract}, as on private chains")
     return f"{said} decimals"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter
 
@@ -26,10 +26,11 @@ from chains.tvm import balances, calls, transaction
 from chains.tvm.address import raw
 from chains.tvm.blocks import Listing, Reading, read_block
 from chains.tvm.capabilities import examine
+from chains.tvm.doubts import Doubts, claims_of, is_committed
 from chains.tvm.provider import FastTronProvider
 from chains.worker import SHARED
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
-from watcher.domain.money import Address, Asset
+from watcher.domain.money import Asset
 
 Read = Callable[[bytes, bytes, Listing], Awaitable[Reading]]
 """(block JSON, infos JSON, what is listed) -> what `read_block` gives."""
@@ -57,6 +58,14 @@ def listing_of(spec: NetworkSpec, assets: Sequence[Asset]) -> Listing:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What one endpoint gave for a block."""
+
+    endpoint: str
+    reading: Reading
+
+
 class TronClient:
     """Implements `chains.base.ChainClient`.
 
@@ -70,10 +79,9 @@ class TronClient:
         self._listing = listing_of(spec, options.assets)
         self._options, self._pace_seconds = options, spec.pace_seconds
         self._genesis = options.genesis_hash
-        self._tells_internal: set[str] = set()
-        """Endpoints that were seen to tell of internal calls."""
-        self._deputies: set[tuple[Address | None, Address]] = set()
-        """(witness, who signs for it), as far as a node has said so."""
+        self._unchecked = [asset for asset in options.assets if asset.contract is not None]
+        """Tokens whose decimals no endpoint has been asked for yet."""
+        self._doubts = Doubts([endpoint.name for endpoint in options.endpoints])
         self._pool = EndpointPool(options.endpoints, FastTronProvider, self._identify)
         self._shared = SHARED if read is None else None
         self._read = read or read_apart
@@ -101,13 +109,14 @@ class TronClient:
         return final if same >= self._options.agreement else None
 
     async def block(self, number: int) -> Block | None:
-        return await self._pool.ask(partial(self._block, number))
+        reading = await self._believed(number, self._listing)
+        return None if reading is None else reading.block
 
     async def transaction(self, hash: Hash) -> Transaction | None:
         listing = replace(self._listing, explained=hash)
 
         async def read(number: int) -> Transaction | None:
-            found = await self._pool.ask(partial(self._reading, number, listing))
+            found = await self._believed(number, listing)
             if found is None:
                 return None
             return in_block(hash, found.block, found.refusals, transaction.unseen(found))
@@ -115,16 +124,19 @@ class TronClient:
         return await find(self._pool, hash, partial(transaction.place, hash=hash), read)
 
     async def corroborate(self, ref: BlockRef, transfers: Sequence[Transfer]) -> frozenset[str]:
-        """Infos are under no hash, so each endpoint's own block must hold `transfers` as well."""
-        given = await self._pool.each(partial(self._block, ref.number))
-        claimed = set(map(_claim, transfers))
-        return frozenset(
-            name
-            for name, block in given.items()
-            if block is not None
-            and block.ref.hash == ref.hash
-            and claimed <= set(map(_claim, block.transfers))
-        )
+        """What is under no hash each endpoint's own block must hold as well."""
+        if all(map(is_committed, transfers)):
+            given = await self._pool.each(partial(calls.block_hash, number=ref.number))
+            return frozenset(name for name, block_hash in given.items() if block_hash == ref.hash)
+        found = await self._pool.each(partial(self._find, ref.number, self._listing))
+        told = {
+            name: claims_of(each.reading.block.transfers)
+            for name, each in found.items()
+            if each is not None and each.reading.block.ref.hash == ref.hash
+        }
+        self._doubts.compare(ref, told)
+        claimed = claims_of(transfers)
+        return frozenset(name for name, claims in told.items() if claimed <= claims)
 
     async def balances(
         self, addresses: Sequence[Address], assets: Sequence[Asset], number: int | None
@@ -141,8 +153,9 @@ class TronClient:
         await self._pool.survey(self._head_number)
 
     async def capabilities(self) -> Sequence[Capability]:
+        assets, pace = self._options.assets, self._pace_seconds
         found = await asyncio.gather(
-            *(examine(n, self._options.assets, self._pace_seconds) for n in self._pool.endpoints)
+            *(examine(n, assets, self._require_chain, pace) for n in self._pool.endpoints)
         )
         return [capability for of_endpoint in found for capability in of_endpoint]
 
@@ -150,13 +163,7 @@ class TronClient:
         return self._pool.reports()
 
     def warnings(self) -> Sequence[str]:
-        silent = [n.name for n in self._pool.endpoints if n.name not in self._tells_internal]
-        if not silent:
-            return ()
-        return (
-            f"internal TRX is not covered as far as is known: {', '.join(silent)} told of no "
-            "internal call yet, so TRX that a contract pays may go unseen",
-        )
+        return self._doubts.sentences()
 
     async def close(self) -> None:
         await self._pool.close()
@@ -165,12 +172,29 @@ class TronClient:
             await shared.release()
 
     async def _identify(self, node: Endpoint) -> None:
+        await self._require_chain(node)
+        await self._require_decimals(node)
+
+    async def _require_chain(self, node: Endpoint) -> str:
         """By block 0. Its id ends in what Tron calls its chain id, so that says nothing more."""
         genesis = await calls.genesis_hash(node)
         if self._genesis is None:  # no await between the look and the keeping
             self._genesis = genesis
         if genesis != self._genesis:
             raise WrongChain(f"its block 0 is {genesis}, ours {self._genesis}")
+        return f"genesis {genesis[:16]}…{genesis[-8:]}"
+
+    async def _require_decimals(self, node: Endpoint) -> None:
+        """Once a start: a wrong number of decimals would turn a cent into millions, or back."""
+        for asset in tuple(self._unchecked):
+            try:
+                await calls.require_decimals(node, asset)
+            except EndpointRefused:
+                continue  # does not serve this: another may
+            except ChainDataError as error:
+                raise ChainDataError(f"token {asset.symbol}: {error}") from error
+            if asset in self._unchecked:  # else checked at another endpoint meanwhile
+                self._unchecked.remove(asset)
 
     async def _head(self, node: Endpoint) -> BlockRef:
         head = await calls.newest(node)
@@ -180,11 +204,17 @@ class TronClient:
     async def _head_number(self, node: Endpoint) -> int:
         return (await calls.newest(node)).number
 
-    async def _block(self, number: int, node: Endpoint) -> Block | None:
-        reading = await self._reading(number, self._listing, node)
-        return None if reading is None else reading.block
+    async def _believed(self, number: int, listing: Listing) -> Reading | None:
+        """What the first good endpoint gives, seconded where its proof leaves a doubt."""
+        found = await self._pool.ask(partial(self._find, number, listing))
+        if found is None:
+            return None
+        if found.reading.signer is not None and not self._doubts.knows_deputy(found.reading):
+            # Not within `ask`: that nobody repeats a block is no fault of who gave it.
+            await self._require_repeated(found)
+        return found.reading
 
-    async def _reading(self, number: int, listing: Listing, node: Endpoint) -> Reading | None:
+    async def _find(self, number: int, listing: Listing, node: Endpoint) -> _Found | None:
         """One endpoint answers both calls, so a failed proof names, and quarantines, the liar."""
         block = await calls.block_json(node, number)
         head = node.health.head
@@ -199,10 +229,8 @@ class TronClient:
             await self._require_same(block, node)
             raise
         if reading.has_internal:
-            self._tells_internal.add(node.name)
-        if reading.signer is not None:
-            await self._require_deputy(reading, reading.signer, node)
-        return reading
+            self._doubts.tells_internal(node.name)
+        return _Found(node.name, reading)
 
     async def _require_same(self, block: bytes, node: Endpoint) -> None:
         """Infos are asked for by number: a fork between the two calls is no lie."""
@@ -210,18 +238,25 @@ class TronClient:
         if await calls.block_hash(node, ref.number) != ref.hash:
             raise ChainUnavailable(f"block {ref.number} changed while it was read")
 
-    async def _require_deputy(self, reading: Reading, signer: Address, node: Endpoint) -> None:
-        """A witness may have another key sign its blocks: its witness permission."""
-        pair = (reading.witness, signer)
-        if pair in self._deputies:
-            return
-        assert reading.witness is not None
-        if f"41{raw(signer).hex()}" not in await calls.witness_keys(node, reading.witness):
-            number = reading.block.ref.number
-            raise ChainDataError(f"block {number}: {signer} signed for witness {reading.witness}")
-        self._deputies.add(pair)
+    async def _require_repeated(self, found: _Found) -> None:
+        """Require another endpoint's word for a block that its witness did not sign itself.
 
-
-def _claim(transfer: Transfer) -> tuple[Hash | None, str, str, Address, int]:
-    """What two endpoints must say alike of a transfer."""
-    return transfer.tx_hash, transfer.position, transfer.method, transfer.to, transfer.units
+        A witness may let another key sign. Which one it let at that time no block says, and no
+        node remembers; so the first block of each such pair is believed if another has it too.
+        """
+        reading, ref = found.reading, found.reading.block.ref
+        given = await self._pool.each(partial(calls.block_hash, number=ref.number))
+        if given.pop(found.endpoint, ref.hash) != ref.hash:
+            raise ChainUnavailable(f"block {ref.number} changed while it was read")
+        others = {name: each for name, each in given.items() if each is not None}
+        signed = f"block {ref.number}: {reading.signer} signed for witness {reading.witness}"
+        if repeats := [name for name, block_hash in others.items() if block_hash == ref.hash]:
+            self._doubts.believed(reading, f"{repeats[0]} has the same block")
+        elif others:
+            lie = ChainDataError(f"{signed}, and {', '.join(others)} has another block")
+            self._pool.blame(found.endpoint, lie)
+            raise lie
+        elif len(self._pool.endpoints) > 1:
+            raise ChainUnavailable(f"{signed}, and no other endpoint tells whether it has it")
+        else:
+            self._doubts.believed(reading, "no other endpoint is configured to repeat it")

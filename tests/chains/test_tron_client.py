@@ -3,42 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import traceback
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from coincurve import PrivateKey
 
-from chains import NETWORKS
 from chains.base import (
     ChainDataError,
     ChainError,
     ChainUnavailable,
-    ClientOptions,
     EndpointRefused,
     EndpointSettings,
     WrongChain,
 )
 from chains.redaction import Redaction
-from chains.tvm.address import raw_of_key, text
-from chains.tvm.client import Read, TronClient, read_here
 from tests import javatron as faults
-from tests.chains.tvm.made import KEY, WITNESS, make_answers, transfer, trigger
-from tests.chains.tvm.recorded import FORKS, PRIVATE, Answers, Json, chain, load
+from tests.chains.tvm.made import make_answers, trigger
+from tests.chains.tvm.opened import (
+    GENESIS,
+    TEN,
+    TRON,
+    TRX,
+    USDT,
+    block_of,
+    fork,
+    open_client,
+    put,
+    states,
+)
+from tests.chains.tvm.recorded import FORKS, PRIVATE, Json, chain, load
 from tests.javatron import BLOCK, INFOS, NEWEST, SOLID, Fault, JavaTron
-from watcher.domain.blocks import Block, Hash, Transfer
-from watcher.domain.money import Address, Asset, Network
+from watcher.domain.blocks import Transfer
 
-TRON = NETWORKS[Network("tron")]
-TRX = TRON.assets[0]
-LABELS = load(*PRIVATE, "labels.json")
-USDT = Asset(TRON.name, "USDT", 6, text(bytes.fromhex(LABELS["contracts"]["USDT"])[1:]))
-TEN = Asset(TRON.name, "TEN", 0, Address(LABELS["trc10"]))
-GENESIS = Hash(load(*PRIVATE, "blocks.getblockbynum.json")[0]["blockID"])
 KEYS = ("PathKey0123456789", "QueryKey01234", "HeaderKey0123456789")
 
 
@@ -52,46 +50,6 @@ async def node() -> AsyncIterator[JavaTron]:
 async def other() -> AsyncIterator[JavaTron]:
     async with JavaTron(*chain(*PRIVATE)) as node:
         yield node
-
-
-@asynccontextmanager
-async def open_client(
-    *nodes: JavaTron | EndpointSettings,
-    read: Read | None = read_here,
-    genesis: Hash | None = GENESIS,
-    chain_id: int = 1,
-    agreement: int = 1,
-    assets: Sequence[Asset] = (TRX, USDT, TEN),
-) -> AsyncIterator[TronClient]:
-    """A client of endpoints named a, b, … that reads within this process."""
-    endpoints = [
-        EndpointSettings(name, node.url) if isinstance(node, JavaTron) else node
-        for name, node in zip("abc", nodes, strict=False)
-    ]
-    options = ClientOptions(endpoints, assets, chain_id, genesis, agreement)
-    client = TronClient(TRON, options, read=read)
-    try:
-        yield client
-    finally:
-        await client.close()
-
-
-def states(client: TronClient) -> list[str]:
-    return [report.state for report in client.endpoints()]
-
-
-async def block_of(client: TronClient, number: int) -> Block:
-    """The block at `number`, which is there."""
-    block = await client.block(number)
-    assert block is not None
-    return block
-
-
-def fork(name: str) -> tuple[list[Json], list[Json]]:
-    """One side of the true fork, above the genesis block of another net that it came without."""
-    blocks, infos = chain(*FORKS, name=name)
-    zero, no_infos = chain(*PRIVATE)
-    return [zero[0], *blocks], [no_infos[0], *infos]
 
 
 async def test_a_block_has_its_transfers_in_order(node: JavaTron) -> None:
@@ -336,7 +294,7 @@ async def test_a_transfer_that_differs_in_anything_is_not_corroborated(
 ) -> None:
     async with open_client(node) as client:
         block = await block_of(client, 8)
-        first = block.transfers[0]
+        first = next(each for each in block.transfers if each.position == "log/0")
         wrong: Transfer = replace(first, **claim)  # type: ignore[arg-type]
         assert await client.corroborate(block.ref, [first]) == {"a"}
         assert await client.corroborate(block.ref, [first, wrong]) == frozenset()
@@ -385,43 +343,6 @@ async def test_what_became_of_a_transaction_may_change_with_its_block(node: Java
     assert before.ref.hash != after.ref.hash
 
 
-def put(node: JavaTron, made: Answers) -> None:
-    """Let this be block 7."""
-    node.blocks[7], node.infos[7] = json.loads(made.block), json.loads(made.infos)
-
-
-def deputed(node: JavaTron, key: PrivateKey) -> str:
-    """Let block 7 be signed by `key`; return the key's address on the wire."""
-    put(node, make_answers((transfer(), {}), key=key))
-    return "41" + raw_of_key(key.public_key.format(compressed=False)[1:]).hex()
-
-
-async def test_a_witness_may_have_another_key_sign(node: JavaTron) -> None:
-    signer = deputed(node, PrivateKey(b"\x09" * 32))
-    permission = {"witness_permission": {"keys": [{"address": signer, "weight": 1}]}}
-    node.answers["wallet/getaccount"] = {"address": WITNESS, **permission}
-    async with open_client(node) as client:
-        assert len((await block_of(client, 7)).transfers) == 1
-        await client.block(7)
-    assert node.calls["wallet/getaccount"] == 1
-
-
-@pytest.mark.parametrize("account", [{}, {"address": WITNESS}, {"witness_permission": {}}])
-async def test_nobody_else_may_sign_for_a_witness(node: JavaTron, account: Json) -> None:
-    deputed(node, PrivateKey(b"\x09" * 32))
-    node.answers["wallet/getaccount"] = account
-    async with open_client(node) as client:
-        with pytest.raises(ChainDataError, match=r"block 7: T.* signed for witness T"):
-            await client.block(7)
-
-
-async def test_a_witness_that_signs_itself_is_not_asked_about(node: JavaTron) -> None:
-    deputed(node, KEY)
-    async with open_client(node) as client:
-        assert len((await block_of(client, 7)).transfers) == 1
-    assert node.calls["wallet/getaccount"] == 0
-
-
 async def test_the_survey_finds_who_lags(node: JavaTron, other: JavaTron) -> None:
     node.head = 20
     async with open_client(node, other) as client:
@@ -433,9 +354,10 @@ async def test_the_survey_finds_who_lags(node: JavaTron, other: JavaTron) -> Non
 async def test_capabilities_of_a_good_endpoint(node: JavaTron) -> None:
     node.solid = 16
     node.answers["wallet/triggerconstantcontract"] = {"constant_result": [f"{6:064x}"]}
+    node.answers["wallet/getassetissuebyid"] = {"id": TEN.contract}
     async with open_client(node) as client:
         found = await client.capabilities()
-    checks = ["chain", "head", "finality", "infos", "internal TRX", "token USDT"]
+    checks = ["chain", "head", "finality", "infos", "internal TRX", "token USDT", "token TEN"]
     assert [capability.check for capability in found] == checks
     assert all(capability.ok for capability in found if capability.check != "head"), found
 

@@ -21,8 +21,8 @@ class Flavour:
     name: str
     contracts: Mapping[Address, Contract]
     """By `0x…`. The code is that of the EVM nodes: Tron's virtual machine is one, too."""
-    coins: Sequence[str]
-    """Ids of TRC-10 tokens."""
+    coins: Mapping[str, int]
+    """TRC-10 tokens: number -> decimals."""
 
     @property
     def chain(self) -> str:
@@ -31,7 +31,7 @@ class Flavour:
 
 def tron(assets: Sequence[Asset], name: str = "tron") -> Flavour:
     """A network of Tron's kind with these tokens, and with what only looks like one of them."""
-    coins = [a.contract for a in assets if a.contract is not None and a.contract.isdigit()]
+    coins = {str(a.contract): a.decimals for a in assets if a.contract and a.contract.isdigit()}
     known = [
         asset if asset.contract is None else replace(asset, contract=inner(asset.contract))
         for asset in assets
@@ -41,7 +41,7 @@ def tron(assets: Sequence[Asset], name: str = "tron") -> Flavour:
     for asset in known:
         if asset.contract is not None and asset.symbol == "USDT":
             contracts[asset.contract] = _silent(contracts[asset.contract])
-    return Flavour(name, contracts, (*coins, FAKE_COIN))
+    return Flavour(name, contracts, {**coins, FAKE_COIN: 0})
 
 
 def _silent(token: Contract) -> Contract:

@@ -67,6 +67,7 @@ class Methods:
         wallet: dict[str, Method] = {
             **both,
             "triggerconstantcontract": self._constant,
+            "getassetissuebyid": self._issued,
             "getnodeinfo": self._node_info,
         }
         self._named = {
@@ -156,6 +157,13 @@ class Methods:
             "owner_permission": {"permission_name": "owner", "threshold": 1, "keys": keys},
             **({"assetV2": coins} if coins else {}),
         }
+
+    def _issued(self, params: Params, top: int) -> Json:
+        """A TRC-10 token; like any field, a precision of 0 is left out."""
+        if params.value not in self._chain.flavour.coins:
+            return {}
+        decimals = self._chain.flavour.coins[params.value]
+        return {"id": params.value, **({"precision": decimals} if decimals else {})}
 
     def _constant(self, params: Params, top: int) -> Json:
         """What a call would give; it changes nothing, since it runs on a copy."""

@@ -194,6 +194,14 @@ async def test_a_token_answers_calls_that_change_nothing(
         assert ("message" in answer["result"]) == (word == "")
 
 
+async def test_it_tells_of_a_coin_by_its_number() -> None:
+    async with open_tron() as node:
+        assert COIN.contract is not None
+        answer = await ask(node, "wallet/getassetissuebyid", value=COIN.contract)
+        assert answer == {"id": COIN.contract, "precision": COIN.decimals}
+        assert await ask(node, "wallet/getassetissuebyid", value="9") == {}
+
+
 async def test_where_no_contract_stands_none_answers() -> None:
     async with open_tron() as node:
         call = {"owner_address": SHOP_WIRE, "contract_address": SHOP_WIRE}
@@ -212,7 +220,8 @@ async def test_the_client_finds_everything_that_it_examines() -> None:
             found = await client.capabilities()
     wrong = {capability.check: capability.detail for capability in found if not capability.ok}
     assert list(wrong) == ["head"]  # the clock of this test stands still
-    assert {"chain", "finality", "infos", "internal TRX", "token USDT"} <= {c.check for c in found}
+    checks = {"chain", "finality", "infos", "internal TRX", "token USDT", "token COIN"}
+    assert checks <= {c.check for c in found}
 
 
 async def test_it_tells_of_itself() -> None:

@@ -1,7 +1,8 @@
 """What the daemon needs from a network, and how a client may fail.
 
 ChainError            all that a client may raise
-├─ ChainUnavailable   no usable answer now (timeout, 429, 5xx): wait, try again or elsewhere
+├─ ChainUnavailable   no usable answer now (timeout, 5xx): wait, try again or elsewhere
+│  ├─ RateLimited     it was asked too often (429): the same, and more slowly
 │  └─ EndpointRefused this endpoint will never answer this (401, 403, unknown method): elsewhere
 └─ ChainDataError     an answer that contradicts itself or its proof: quarantine, never store
    └─ WrongChain      the endpoint follows another chain than configured
@@ -29,6 +30,10 @@ class ChainUnavailable(ChainError):
         super().__init__(message)
         self.retry_after = retry_after
         """Seconds that the node asked us to wait, if it said so."""
+
+
+class RateLimited(ChainUnavailable):
+    """This endpoint was asked more often than it allows."""
 
 
 class EndpointRefused(ChainUnavailable):
@@ -59,7 +64,7 @@ class EndpointSettings:
         return f"EndpointSettings({self.name!r})"  # URLs and headers carry keys
 
 
-EndpointState = Literal["new", "healthy", "lagging", "waiting", "refused", "quarantined"]
+EndpointState = Literal["new", "healthy", "slow", "lagging", "waiting", "refused", "quarantined"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +239,8 @@ class ClientOptions:
     """The required hash of block 0; None: whatever the first endpoint says."""
     agreement: int = 1
     """Endpoints that must say the same before it is believed where no proof says it."""
+    hedge_seconds: float | None = None
+    """After so long without an answer the next endpoint is asked, too; None: never."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,21 +3,20 @@
 A piece of work goes to the first endpoint that may be asked, and on to the next when it fails:
 
 ChainUnavailable   backs off, longer each time, or as long as the node asked
+RateLimited        the same, and is asked more slowly for a while
 EndpointRefused    is left alone for minutes
 ChainDataError     is quarantined, longer each time, and then asked last until it does well
 anything else      is our own bug: it passes through
 
-Nothing sleeps here: when nobody may be asked, that is an error at once, and the caller waits.
+Nobody may be asked: that is an error at once, and the caller waits. Where `hedge_seconds` are set,
+who has not answered by then is not waited for alone: the next one is asked as well.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import Protocol, TypeVar
-
-import msgspec
-from aiolimiter import AsyncLimiter
+from typing import TypeVar
 
 from chains.base import (
     ChainDataError,
@@ -26,107 +25,15 @@ from chains.base import (
     EndpointRefused,
     EndpointReport,
     EndpointSettings,
+    RateLimited,
     WrongChain,
 )
-from chains.health import Clock, Health
-from chains.http import Disconnected
-from chains.redaction import Redaction
+from chains.endpoint import Endpoint, Transport
+from chains.health import Clock
 
 T = TypeVar("T")
 
 EACH_SECONDS = 9
-
-
-class Transport(Protocol):
-    """How a family talks to one endpoint."""
-
-    async def post(self, method: str, params: object) -> bytes | None:
-        """The JSON of the result, without any envelope; None where it is JSON null.
-
-        Raises:
-            ChainError: there is no result; the text holds no URL, key or token.
-        """
-
-    async def close(self) -> None:
-        """Close connections."""
-
-
-def shaped(method: str, result: bytes, type: type[T]) -> T:
-    """The JSON `result` of `method` as a `type`; a missing field is a bad answer, never a default.
-
-    Raises:
-        ChainDataError: it has another shape.
-        ChainUnavailable: it is no JSON.
-    """
-    try:
-        return msgspec.json.decode(result, type=type)
-    except msgspec.ValidationError as error:
-        raise ChainDataError(f"{method}: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise ChainUnavailable(f"{method}: the result is not JSON") from None
-
-
-class Endpoint:
-    """One node: its transport behind its limits, and its health."""
-
-    def __init__(
-        self,
-        settings: EndpointSettings,
-        transport: Transport,
-        identify: Callable[[Endpoint], Awaitable[None]],
-        clock: Clock,
-    ) -> None:
-        self.name = settings.name
-        self.health = Health(settings, clock)
-        self.redaction = Redaction(settings)
-        self._transport, self._clock = transport, clock
-        self._identify, self._identifying = identify, asyncio.Lock()
-        rate = settings.requests_per_second
-        self._limiter = AsyncLimiter(rate, 1) if rate else None
-
-    def __repr__(self) -> str:
-        return f"Endpoint({self.name!r})"
-
-    async def call(self, method: str, params: object, type: type[T]) -> T | None:
-        """The result as a `type`; None where it is JSON null.
-
-        Raises:
-            ChainDataError: the result has another shape. Never taken for "nothing".
-            ChainUnavailable: there is no result.
-        """
-        result = await self.raw(method, params)
-        return None if result is None else shaped(method, result, type)
-
-    async def raw(self, method: str, params: object) -> bytes | None:
-        """The result's own JSON; None where it is JSON null."""
-        try:
-            return await self._post(method, params)
-        except Disconnected:
-            # A kept connection that the server had closed, or a node that restarted: it may
-            # follow another chain now. aiohttp itself does not repeat a POST.
-            if self.health.identified:
-                self.health.identified = False
-                await self.identify()
-            return await self._post(method, params)
-
-    async def _post(self, method: str, params: object) -> bytes | None:
-        if self._limiter is not None:
-            await self._limiter.acquire()
-        self.health.spend()
-        started = self._clock.monotonic()
-        result = await self._transport.post(method, params)
-        self.health.answered(self._clock.monotonic() - started)
-        return result
-
-    async def identify(self) -> None:
-        """Check, once since its last fault, that it follows our chain; raises WrongChain."""
-        async with self._identifying:
-            if not self.health.identified:
-                await self._identify(self)
-                self.health.identified = True
-
-    async def close(self) -> None:
-        await self._transport.close()
 
 
 class EndpointPool:
@@ -134,6 +41,7 @@ class EndpointPool:
 
     Args:
         identify: asks an endpoint which chain it follows; raises WrongChain.
+        hedge_seconds: after so long without an answer the next endpoint is asked, too; None: never.
     """
 
     def __init__(
@@ -142,8 +50,10 @@ class EndpointPool:
         connect: Callable[[EndpointSettings], Transport],
         identify: Callable[[Endpoint], Awaitable[None]],
         clock: Clock | None = None,
+        *,
+        hedge_seconds: float | None = None,
     ) -> None:
-        self._clock = clock or Clock()
+        self._clock, self._hedge_seconds = clock or Clock(), hedge_seconds
         self.endpoints = tuple(
             Endpoint(settings, connect(settings), identify, self._clock) for settings in endpoints
         )
@@ -158,17 +68,28 @@ class EndpointPool:
             ChainUnavailable: no endpoint answered; says when the next may be asked.
         """
         faults: list[tuple[Endpoint, ChainError]] = []
-        for node in self._in_order(but):
-            if node.health.wait_seconds > 0:
-                continue  # failed meanwhile, for another caller
-            started = self._clock.monotonic()
-            try:
-                answer = await self._work(node, work, started)
-            except ChainError as error:
-                faults.append((node, error))
-                continue
-            node.health.good(started)
-            return answer
+        nodes = self._in_order(but)
+        asked: dict[asyncio.Task[T], Endpoint] = {}
+        try:
+            while nodes or asked:
+                if nodes:
+                    node = nodes.pop(0)
+                    if node.health.wait_seconds > 0:
+                        continue  # failed meanwhile, for another caller
+                    asked[asyncio.create_task(self._attempt(node, work))] = node
+                patience = self._hedge_seconds if nodes else None
+                done, _ = await asyncio.wait(
+                    asked, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in done:
+                    try:
+                        return task.result()
+                    except ChainError as error:
+                        faults.append((asked.pop(task), error))
+        finally:
+            for task in asked:  # who was slower is not to blame for it
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
         raise self._nobody(faults, but)
 
     async def each(self, work: Callable[[Endpoint], Awaitable[T]]) -> dict[str, T]:
@@ -188,6 +109,8 @@ class EndpointPool:
             except ChainError:
                 pass  # noted by `_work`
             except TimeoutError:
+                if node.pace.is_full:
+                    return  # by our own limit, perhaps: no fault of it
                 fault = ChainUnavailable(f"no answer within {EACH_SECONDS} s")
                 node.health.failed(fault, str(fault), started)
 
@@ -205,13 +128,21 @@ class EndpointPool:
         node.health.judge(self._best())
 
     async def survey(self, head: Callable[[Endpoint], Awaitable[int]]) -> None:
-        """Ask every endpoint for its head by `head`; faults are noted, not raised."""
-        heads = await self.each(head)
-        spoken = [node for node in self.endpoints if node.name in heads]
-        for node in spoken:
-            node.health.head = heads[node.name]
+        """Ask every endpoint for its head by `head`; faults are noted, not raised.
+
+        All are asked the same at the same moment, so this is where they are compared.
+        """
+
+        async def compared(node: Endpoint) -> None:
+            number = await head(node)
+            node.health.surveyed(number)  # at once: what it notes is how long this answer took
+
+        heard = await self.each(compared)
+        spoken = [node for node in self.endpoints if node.name in heard]
+        fastest = min((node.health.usual_seconds for node in spoken), default=0.0)
         for node in spoken:
             node.health.judge(self._best())
+            node.health.judge_speed(fastest)
 
     def blame(self, name: str, fault: ChainDataError) -> None:
         """Note a lie that only another endpoint's answer showed."""
@@ -226,6 +157,12 @@ class EndpointPool:
     async def close(self) -> None:
         await asyncio.gather(*(node.close() for node in self.endpoints))
 
+    async def _attempt(self, node: Endpoint, work: Callable[[Endpoint], Awaitable[T]]) -> T:
+        started = self._clock.monotonic()
+        answer = await self._work(node, work, started)
+        node.health.good(started)
+        return answer
+
     async def _work(
         self, node: Endpoint, work: Callable[[Endpoint], Awaitable[T]], started: float
     ) -> T:
@@ -234,6 +171,8 @@ class EndpointPool:
             return await work(node)
         except ChainError as error:
             node.health.failed(error, node.redaction.scrub(str(error)), started)
+            if isinstance(error, RateLimited):
+                node.pace.refused(started)
             raise
 
     def _in_order(self, but: Collection[str]) -> list[Endpoint]:

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import median
 
 from chains.base import (
     ChainDataError,
@@ -26,6 +27,8 @@ RETRY_AFTER_CAP = 3600.0
 REFUSED_SECONDS = 300.0
 QUARANTINE_SECONDS, QUARANTINE_CAP = 300.0, 3600.0
 LAGS_AT, KEEPS_UP_AT = 3, 1  # blocks behind the best; apart, so that one block does not flap it
+SLOW_SECONDS, SLOW_TIMES = 1.0, 4  # slow: at least that, and so many times the fastest
+SURVEYS, FIRST_SURVEYS = 5, 3  # whose median is the usual; and how many make one
 LATENCIES, ERRORS = 200, 1000  # how many are remembered
 DAY, HOUR = 86_400, 3_600
 FORECAST_FROM = 300.0  # seconds; sooner, a start's burst would stand for the whole day
@@ -52,7 +55,10 @@ class Health:
         self._reason: str | None = None
         self._since = self._until = clock.monotonic()
         self._strikes = self._lies = 0
-        self._lagging = False
+        self._lie: str | None = None
+        """How it lied, until its work is proven good."""
+        self._lagging = self._slow = False
+        self._surveys: deque[float] = deque(maxlen=SURVEYS)
         self._latencies: deque[float] = deque(maxlen=LATENCIES)
         self._errors: deque[float] = deque(maxlen=ERRORS)
         self._day, self._requests = self._today(), 0
@@ -81,11 +87,14 @@ class Health:
         if self._clock.monotonic() - self._until > HOUR:
             self._lies = 0  # long good again
         self._state, self._reason, self._strikes = "healthy", None, 0
+        self._lie = None
 
     def reachable(self, started: float) -> None:
         """It answers again; one that lied stays on parole until its work is proven good."""
-        if self._state != "quarantined":
+        if self._lie is None:
             self.good(started)
+        elif started >= self._since:
+            self._state, self._reason = "quarantined", self._lie
 
     def failed(self, error: ChainError, reason: str, started: float) -> None:
         """A piece of work, begun at `started` (monotonic), ended in `error`."""
@@ -99,6 +108,7 @@ class Health:
                 state: EndpointState = "quarantined"
                 seconds = min(QUARANTINE_SECONDS * 2**self._lies, QUARANTINE_CAP)
                 self._lies += 1
+                self._lie = reason
             case EndpointRefused():
                 state, seconds = "refused", REFUSED_SECONDS
             case ChainUnavailable(retry_after=float() | int() as asked):
@@ -121,7 +131,25 @@ class Health:
         elif behind <= KEEPS_UP_AT:
             self._lagging = False
 
+    def surveyed(self, head: int) -> None:
+        """Note the head that it was asked for together with the others, just now."""
+        self.head = head
+        self._surveys.append(self._latencies[-1] if self._latencies else 0.0)
+
+    def judge_speed(self, fastest_seconds: float) -> None:
+        """Compare its usual time for an answer with the fastest endpoint's for the same."""
+        much = max(SLOW_SECONDS, SLOW_TIMES * fastest_seconds)
+        if self.usual_seconds >= much:
+            self._slow = len(self._surveys) >= FIRST_SURVEYS
+        elif self.usual_seconds < much / 2:  # apart, so that it does not flap
+            self._slow = False
+
     # What follows from it.
+
+    @property
+    def usual_seconds(self) -> float:
+        """How long it took lately to tell its head; 0: never asked."""
+        return median(self._surveys) if self._surveys else 0.0
 
     @property
     def wait_seconds(self) -> float:
@@ -131,8 +159,10 @@ class Health:
 
     @property
     def rank(self) -> int:
-        """Which to ask first: 0, or 1 when it lags, or 2 when it lied and is on parole."""
-        return 2 if self._state == "quarantined" else int(self._lagging)
+        """Which to ask first: 0, or 1 when it is slow, 2 when it lags, 3 on parole for a lie."""
+        if self._lie is not None:
+            return 3
+        return 2 if self._lagging else int(self._slow)
 
     @property
     def trusted(self) -> bool:
@@ -167,6 +197,11 @@ class Health:
             return "waiting", "daily requests are spent"
         if self._state == "healthy" and self._lagging:
             return "lagging", f"at least {KEEPS_UP_AT + 1} blocks behind the best endpoint"
+        if self._state == "healthy" and self._slow:
+            return (
+                "slow",
+                f"takes {self.usual_seconds:.1f} s, much longer than the fastest endpoint",
+            )
         return self._state, self._reason
 
     # The budget, by UTC day.

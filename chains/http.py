@@ -15,11 +15,29 @@ import aiohttp
 from isal import isal_zlib
 from yarl import URL
 
-from chains.base import ChainUnavailable, EndpointRefused, EndpointSettings
+from chains.base import (
+    ChainError,
+    ChainUnavailable,
+    EndpointRefused,
+    EndpointSettings,
+    RateLimited,
+)
 from chains.redaction import Redaction
 
 TOTAL_SECONDS, CONNECT_SECONDS = 30.0, 8.0
 MOST_BYTES = 64 * 2**20  # of an answer, unpacked; a full block's receipts are 1-3 MB
+
+
+_REMEDIES: dict[int, str] = {
+    HTTPStatus.UNAUTHORIZED: "check its key",
+    HTTPStatus.PAYMENT_REQUIRED: "check its plan",
+    HTTPStatus.FORBIDDEN: "check its key and its plan",
+}
+
+
+def refusal(words: str, remedy: str = "check its key and its plan, or use another") -> ChainError:
+    """An endpoint's refusal, with what its operator can do about it."""
+    return EndpointRefused(f"{words}; {remedy}")
 
 
 class Disconnected(ChainUnavailable):
@@ -40,17 +58,17 @@ class Answer:
         """The body's beginning, fit to be quoted."""
         return self.redaction.excerpt(self.body[:4096].decode(errors="replace"))
 
-    def fault(self, words: str) -> ChainUnavailable | None:
+    def fault(self, words: str) -> ChainError | None:
         """What this status means, saying `words`; None for a 200."""
         message = f"HTTP {self.status}: {words}" if words else f"HTTP {self.status}"
         match self.status:
             case HTTPStatus.OK:
                 return None
-            case HTTPStatus.TOO_MANY_REQUESTS | HTTPStatus.REQUEST_TIMEOUT:
+            case HTTPStatus.TOO_MANY_REQUESTS:
+                return RateLimited(message, retry_after=self.retry_after)
+            case status if status == HTTPStatus.REQUEST_TIMEOUT or status >= 500:
                 return ChainUnavailable(message, retry_after=self.retry_after)
-            case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                return ChainUnavailable(message, retry_after=self.retry_after)
-        return EndpointRefused(message)
+        return refusal(message, _REMEDIES.get(self.status, "check its URL"))
 
     @property
     def retry_after(self) -> float | None:

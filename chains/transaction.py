@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 from chains.base import ChainUnavailable, Refusal, Transaction
-from chains.endpoints import Endpoint, EndpointPool
+from chains.endpoint import Endpoint
+from chains.endpoints import EndpointPool
 from watcher.domain.blocks import Block, Hash, Transfer
 
 Place = int | Literal["waiting"] | None

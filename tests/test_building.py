@@ -8,6 +8,7 @@ import pytest
 
 from watcher.config import ConfigError, Settings
 from watcher.daemon import build_policy
+from watcher.daemon.building import client_options
 from watcher.domain.money import Network
 from watcher.policy import NetworkPolicy
 from watcher.status import network_warnings
@@ -15,14 +16,24 @@ from watcher.status import network_warnings
 TWO = [{"name": name, "url": f"http://127.0.0.1/{name}"} for name in ("a", "b")]
 
 
-def build(name: str, endpoints: int = 1, **network: Any) -> NetworkPolicy:
-    """The policy of one network with so many endpoints."""
-    settings = Settings(
+def configure(name: str, endpoints: int = 1, **network: Any) -> Settings:
+    """A configuration of one network with so many endpoints."""
+    return Settings(
         admin={"token": "a-token-for-these-tests"},
         secrets={"key_file": "none"},
         networks={name: {"endpoints": TWO[:endpoints], **network}},
     )
-    return build_policy(settings).networks[Network(name)]
+
+
+def build(name: str, endpoints: int = 1, **network: Any) -> NetworkPolicy:
+    """Its policy."""
+    return build_policy(configure(name, endpoints, **network)).networks[Network(name)]
+
+
+@pytest.mark.parametrize(("chosen", "seconds"), [({}, None), ({"hedge_after_ms": 250}, 0.25)])
+def test_nobody_is_hedged_unless_it_is_said(chosen: dict[str, int], seconds: float | None) -> None:
+    options = client_options(configure("polygon", **chosen), build("polygon", **chosen))
+    assert options.hedge_seconds == seconds
 
 
 @pytest.mark.parametrize(

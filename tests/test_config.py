@@ -235,6 +235,7 @@ def test_a_mistake_is_named_in_one_sentence(text: str, line: str, tmp_path: Path
         ('tokens = [{ symbol = "A", decimals = 6 }]', "tokens.0.address: required"),
         ("confirmation_tiers = []", "confirmation_tiers: unknown key"),
         ("finality_depth = 0", "finality_depth: must be at least 1"),
+        ("hedge_after_ms = -1", "hedge_after_ms: must be at least 0"),
         (
             'second_source = "always"',
             "second_source: must be 'required', 'preferred' or 'off'",

@@ -65,6 +65,7 @@ start_block = "head"                     # where the first start begins, or a bl
 agreement = "auto"                       # endpoints that must give the same block hash; auto: 2
                                          # where two are configured, else 1
 # reorg_limit = {reorg_limit:<23}  # blocks kept and undoable; a deeper reorg halts the network
+hedge_after_ms = 0                       # ask the next endpoint, too, after so long; 0: never
 """
 
 _FINALITY_DEPTH = """\

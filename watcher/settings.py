@@ -124,6 +124,7 @@ class NetworkSettings(Section):
     reorg_limit: Annotated[int, Field(ge=2)] | None = None
     second_source: Literal["required", "preferred", "off"] | None = None
     finality_depth: shapes.AtLeastOne | None = None
+    hedge_after_ms: Annotated[int, Field(ge=0)] = 0
 
     @field_validator("endpoints")
     @classmethod

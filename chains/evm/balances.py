@@ -13,7 +13,7 @@ from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 
 from chains.base import ChainDataError, ChainUnavailable
-from chains.endpoints import Endpoint
+from chains.endpoint import Endpoint
 from chains.evm import calls
 from chains.evm.rpc import NoState, Reverted
 from chains.health import Missing

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from chains.base import ChainDataError, ChainUnavailable
-from chains.endpoints import Endpoint
+from chains.endpoint import Endpoint
 from chains.evm.header import read_header
 from chains.evm.rpc import NoSuchBlock, Reverted
 from watcher.domain.blocks import BlockRef, Hash

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from chains.base import Capability, ChainError, ChainUnavailable
-from chains.endpoints import Endpoint
+from chains.endpoint import Endpoint
 from chains.evm import calls
 from watcher.domain.blocks import BlockRef
 from watcher.domain.money import Asset

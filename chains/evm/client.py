@@ -22,7 +22,8 @@ from chains.base import (
     Transaction,
     WrongChain,
 )
-from chains.endpoints import Endpoint, EndpointPool, shaped
+from chains.endpoint import Endpoint, shaped
+from chains.endpoints import EndpointPool
 from chains.evm import balances, calls, transaction
 from chains.evm.blocks import Listing, Reading, header_fields
 from chains.evm.capabilities import examine
@@ -69,7 +70,12 @@ class EvmClient:
         self._native_listed = any(asset.method == native for asset in options.assets)
         self._options, self._pace_seconds = options, spec.pace_seconds
         self._genesis = options.genesis_hash
-        self._pool = EndpointPool(options.endpoints, FastHTTPProvider, self._identify)
+        self._pool = EndpointPool(
+            options.endpoints,
+            FastHTTPProvider,
+            self._identify,
+            hedge_seconds=options.hedge_seconds,
+        )
         self._shared = SHARED if read is None else None
         self._read = read or read_apart
         if self._shared is not None:

@@ -12,9 +12,9 @@ from http import HTTPStatus
 
 import msgspec
 
-from chains.base import ChainError, ChainUnavailable, EndpointRefused
+from chains.base import ChainError, ChainUnavailable, EndpointRefused, RateLimited
 from chains.health import Missing
-from chains.http import Answer
+from chains.http import Answer, refusal
 
 NULL = b"null"
 
@@ -80,16 +80,19 @@ def fault_of(answer: Answer, error: object) -> ChainError:
     asked = _backoff_seconds(data) if answer.retry_after is None else answer.retry_after
     words = answer.redaction.excerpt(f"{said} (code {code})" if code is not None else said)
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-        return ChainUnavailable(words, retry_after=asked)
+        return RateLimited(words, retry_after=asked)
     kind = kind_of(code, said)
+    if kind is EndpointRefused:
+        return refusal(words)
     if kind is None and answer.status == HTTPStatus.BAD_REQUEST:  # a node's error, passed on
         return ChainUnavailable(words)
     if kind is None:
         return answer.fault(words) or ChainUnavailable(words or "an error without words")
-    return kind(words, retry_after=asked if kind is ChainUnavailable else None)
+    return kind(words, retry_after=asked if kind in _PASSING else None)
 
 
 Kind = type[ChainUnavailable]
+_PASSING: tuple[Kind, ...] = (ChainUnavailable, RateLimited)
 
 
 def kind_of(code: object, message: str) -> Kind | None:
@@ -119,12 +122,12 @@ _BY_WORDS: tuple[tuple[Callable[[str], object], Kind], ...] = (
             r"rate.?limit|too many requests|limit (reached|exceeded)|(daily|request) (usage|count)"
             r"|exceeded .*(capacity|limit|quota)|credits limited|rps limit|quota"
         ),
-        ChainUnavailable,
+        RateLimited,
     ),
     (_words(r"pruned|history .*(unavailable|not available)"), Missing),
     (_words(r"missing trie node|no state|state .*(available|not found)|archive"), NoState),
     (_words(r"header not found"), ChainUnavailable),
-    (_words(r"(finalized |safe )?block not found|unknown block"), NoSuchBlock),
+    (_words(r"\bblock not found|unknown block"), NoSuchBlock),
     (
         _words(
             r"method .*(not |un)(found|available|supported|allowed|exist)|does not exist"
@@ -134,9 +137,9 @@ _BY_WORDS: tuple[tuple[Callable[[str], object], Kind], ...] = (
     ),
 )
 _BY_CODE: dict[int, Kind] = {
-    429: ChainUnavailable,
-    -32005: ChainUnavailable,  # limit exceeded
-    -32007: ChainUnavailable,  # QuickNode: requests per second
+    429: RateLimited,
+    -32005: RateLimited,  # limit exceeded
+    -32007: RateLimited,  # QuickNode: requests per second
     4444: Missing,  # pruned history unavailable
     -39001: NoSuchBlock,
     -32601: EndpointRefused,  # method not found
@@ -155,6 +158,6 @@ def _not_rpc(answer: Answer) -> ChainError:
     """HTML, nothing, or half an answer: a gateway speaks, which knows nothing of the chain."""
     words = answer.text or "empty"
     kind = kind_of(None, words)
-    if kind is ChainUnavailable:  # "You've exceeded the RPS limit", whatever the status
-        return ChainUnavailable(words, retry_after=answer.retry_after)
+    if kind in _PASSING:  # "You've exceeded the RPS limit", whatever the status
+        return kind(words, retry_after=answer.retry_after)
     return answer.fault(words) or ChainUnavailable(f"not JSON-RPC: {words}")

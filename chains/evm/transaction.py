@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from chains.endpoints import Endpoint
+from chains.endpoint import Endpoint
 from chains.evm.calls import Quantity, Word
 from chains.evm.rules import EvmRules
 from chains.transaction import Place

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from chains.base import ChainDataError, ChainUnavailable, Holding
-from chains.endpoints import Endpoint
+from chains.endpoint import Endpoint
 from chains.tvm import calls
 from chains.tvm.address import raw
 from watcher.domain.money import Address, Asset

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from chains.base import ChainDataError, ChainUnavailable, EndpointRefused
-from chains.endpoints import Endpoint, shaped
+from chains.endpoint import Endpoint, shaped
 from chains.tvm.address import raw
 from chains.tvm.messages import Head
 from watcher.domain.blocks import BlockRef, Hash

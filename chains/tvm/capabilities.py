@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from chains.base import Capability, ChainError, ChainUnavailable, EndpointRefused
-from chains.endpoints import Endpoint
+from chains.endpoint import Endpoint
 from chains.tvm import calls
 from chains.tvm.messages import Info
 from watcher.domain.money import Asset

@@ -20,7 +20,8 @@ from chains.base import (
     Transaction,
     WrongChain,
 )
-from chains.endpoints import Endpoint, EndpointPool
+from chains.endpoint import Endpoint
+from chains.endpoints import EndpointPool
 from chains.transaction import find, in_block
 from chains.tvm import balances, calls, transaction
 from chains.tvm.address import raw
@@ -30,7 +31,7 @@ from chains.tvm.doubts import Doubts, claims_of, is_committed
 from chains.tvm.provider import FastTronProvider
 from chains.worker import SHARED
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
-from watcher.domain.money import Asset
+from watcher.domain.money import Address, Asset
 
 Read = Callable[[bytes, bytes, Listing], Awaitable[Reading]]
 """(block JSON, infos JSON, what is listed) -> what `read_block` gives."""
@@ -82,7 +83,12 @@ class TronClient:
         self._unchecked = [asset for asset in options.assets if asset.contract is not None]
         """Tokens whose decimals no endpoint has been asked for yet."""
         self._doubts = Doubts([endpoint.name for endpoint in options.endpoints])
-        self._pool = EndpointPool(options.endpoints, FastTronProvider, self._identify)
+        self._pool = EndpointPool(
+            options.endpoints,
+            FastTronProvider,
+            self._identify,
+            hedge_seconds=options.hedge_seconds,
+        )
         self._shared = SHARED if read is None else None
         self._read = read or read_apart
         if self._shared is not None:

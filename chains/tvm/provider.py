@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 from tronpy.providers.async_http import AsyncHTTPProvider  # type: ignore[import-untyped]
 
-from chains.base import ChainError, ChainUnavailable, EndpointRefused, EndpointSettings
-from chains.http import Answer, Connection
+from chains.base import ChainError, ChainUnavailable, EndpointSettings, RateLimited
+from chains.http import Answer, Connection, refusal
 
 SOLID = "walletsolidity/"
 """What a node of one's own answers at another port than the rest."""
@@ -84,11 +84,11 @@ def result_of(answer: Answer) -> bytes | None:
 def fault_of(answer: Answer, words: str) -> ChainError:
     """What an error means: first by its words, then by its status (chains.md 5.4)."""
     if suspended := _SUSPENDED.search(words):
-        return ChainUnavailable(words, retry_after=float(suspended[1]))
+        return RateLimited(words, retry_after=float(suspended[1]))
     if _BUSY.search(words):
-        return ChainUnavailable(words, retry_after=answer.retry_after)
+        return RateLimited(words, retry_after=answer.retry_after)
     if _CLOSED.search(words):
-        return EndpointRefused(words)
+        return refusal(words)
     return answer.fault(words) or ChainUnavailable(words)
 
 

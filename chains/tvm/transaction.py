@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from chains.endpoints import Endpoint
+from chains.endpoint import Endpoint
 from chains.transaction import Place
 from chains.tvm.blocks import Reading
 from watcher.domain.blocks import Hash

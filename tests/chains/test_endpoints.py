@@ -9,6 +9,7 @@ from itertools import chain, repeat
 
 import pytest
 
+from chains import endpoints
 from chains.base import (
     ChainDataError,
     ChainError,
@@ -16,9 +17,11 @@ from chains.base import (
     EndpointRefused,
     EndpointReport,
     EndpointSettings,
+    RateLimited,
     WrongChain,
 )
-from chains.endpoints import Endpoint, EndpointPool
+from chains.endpoint import Endpoint
+from chains.endpoints import EndpointPool
 from chains.health import Clock, Missing
 from chains.http import Disconnected
 
@@ -47,8 +50,12 @@ class Node:
     asked: int = 0
     identified: int = 0
     wrong: WrongChain | None = None
+    seconds: float = 0.0
+    """What each request takes by `time`."""
+    time: Time = field(default_factory=Time)
 
     async def post(self, method: str, params: object) -> bytes | None:
+        self.time.passed += self.seconds
         if method == "identify":
             self.identified += 1
             if self.wrong:
@@ -75,7 +82,11 @@ async def yes(node: Endpoint) -> str:
 
 
 def make_pool(
-    time: Time, *nodes: Node, rate: int | None = None, daily: int | None = None
+    time: Time,
+    *nodes: Node,
+    rate: int | None = None,
+    daily: int | None = None,
+    hedge: float | None = None,
 ) -> EndpointPool:
     """A pool of endpoints named a, b, … before `nodes`."""
     left = iter(nodes)
@@ -83,7 +94,9 @@ def make_pool(
         EndpointSettings(name, "http://127.0.0.1:1/", rate, daily)
         for name, _ in zip("abcdef", nodes, strict=False)
     ]
-    return EndpointPool(endpoints, lambda _: next(left), identify, time.clock())
+    return EndpointPool(
+        endpoints, lambda _: next(left), identify, time.clock(), hedge_seconds=hedge
+    )
 
 
 def states(pool: EndpointPool) -> list[str]:
@@ -288,6 +301,22 @@ async def test_on_parole_a_liar_is_asked_last_until_it_does_well() -> None:
     assert states(pool) == ["healthy", "waiting"]
 
 
+async def test_an_outage_ends_no_parole() -> None:
+    time, a, b = Time(), Node(faults=[LIE]), Node()
+    pool = make_pool(time, a, b)
+    await pool.ask(yes)
+    time.passed = 300
+    a.faults = [DOWN]
+    assert await pool.each(yes) == {"b": "b"}
+    assert states(pool) == ["waiting", "healthy"]
+    time.passed = 400
+    await pool.survey(heads(a=5, b=5))
+    assert (states(pool), report(pool).reason) == (["quarantined", "healthy"], "lie")
+    a.asked = 0
+    assert await pool.ask(yes) == "b"
+    assert a.asked == 0
+
+
 async def test_a_survey_ends_an_outage_but_no_parole() -> None:
     time = Time()
     pool = make_pool(time, Node(faults=[LIE]), Node(faults=[DOWN]), Node())
@@ -415,6 +444,70 @@ async def test_the_head_of_a_liar_makes_nobody_lag() -> None:
     assert states(pool)[0] == "healthy"
 
 
+async def survey_taking(*rounds: Sequence[float]) -> tuple[EndpointPool, list[Node]]:
+    """Endpoints that took so many seconds each to tell their heads, survey by survey."""
+    time = Time()
+    nodes = [Node(time=time) for _ in rounds[0]]
+    pool = make_pool(time, *nodes)
+
+    async def head(node: Endpoint) -> int:
+        await node.raw("head", [])
+        return 5
+
+    for seconds in rounds:
+        for node, each in zip(nodes, seconds, strict=True):
+            node.seconds = each
+        await pool.survey(head)
+    for node in nodes:
+        node.seconds = 0.0
+    return pool, nodes
+
+
+@pytest.mark.parametrize(
+    ("seconds", "state"),
+    [
+        ([1.0] * 3, "slow"),
+        ([1.0] * 2, "healthy"),  # too few to tell
+        ([0.9] * 5, "healthy"),  # nine times as long, and quick enough
+        ([0.1, 9.0, 0.1, 0.1, 9.0], "healthy"),  # now and then
+        ([0.1, 0.1, 2.0, 2.0, 2.0], "slow"),
+        ([2.0, 2.0, 2.0, 0.6, 0.6, 0.6], "slow"),  # better, not good
+        ([2.0, 2.0, 2.0, 0.4, 0.4, 0.4], "healthy"),
+    ],
+)
+async def test_an_endpoint_that_usually_takes_much_longer_than_the_fastest_is_slow(
+    seconds: Sequence[float], state: str
+) -> None:
+    pool, _ = await survey_taking(*((each, 0.1) for each in seconds))
+    assert states(pool) == [state, "healthy"]
+
+
+@pytest.mark.parametrize("seconds", [(3.0, 3.0), (3.0, 1.0), (8.0,)])
+async def test_where_none_is_much_faster_nobody_is_slow(seconds: Sequence[float]) -> None:
+    pool, _ = await survey_taking(*[seconds] * 5)
+    assert set(states(pool)) == {"healthy"}
+
+
+async def test_blocks_that_take_long_make_nobody_slow() -> None:
+    """Who is asked for blocks has more to send than who only tells its head."""
+    pool, [a, _] = await survey_taking((0.1, 0.1))
+    a.seconds = 5.0
+    await pool.ask(yes)
+    await pool.survey(heads(a=5, b=5))
+    assert states(pool) == ["healthy", "healthy"]
+
+
+async def test_a_slow_endpoint_is_asked_after_the_quick_and_before_one_that_lags() -> None:
+    pool, [a, b, c] = await survey_taking(*[(2.0, 0.1, 0.1)] * 3)
+    pool.saw_head(pool.endpoints[2], 1)
+    assert states(pool) == ["slow", "healthy", "lagging"]
+    a.asked = b.asked = c.asked = 0
+    assert await pool.ask(yes) == "b"
+    b.faults = [DOWN]
+    assert await pool.ask(yes) == "a"
+    assert (a.asked, b.asked, c.asked) == (1, 2, 0)
+
+
 async def test_a_spent_day_rests_until_midnight_and_then_counts_anew() -> None:
     time, a = Time(), Node()
     pool = make_pool(time, a, Node(), daily=3)
@@ -496,3 +589,135 @@ async def test_nobody_else_to_ask_is_said() -> None:
     pool = make_pool(Time(), Node())
     with pytest.raises(ChainUnavailable, match="no other endpoint"):
         await pool.ask(yes, but={"a"})
+
+
+@dataclass
+class Hung(Node):
+    """Answers once it is let go."""
+
+    came: asyncio.Event = field(default_factory=asyncio.Event)
+    free: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def post(self, method: str, params: object) -> bytes | None:
+        answer = await super().post(method, params)
+        if method == "ask":
+            self.came.set()
+            await self.free.wait()
+        return answer
+
+
+async def test_who_takes_too_long_is_not_waited_for_alone_and_not_to_blame() -> None:
+    a, b, c = Hung(), Node(), Node()
+    pool = make_pool(Time(), a, b, c, hedge=0.01)
+    assert await pool.ask(yes) == "b"
+    assert (a.asked, b.asked, c.asked) == (1, 1, 0)
+    assert states(pool) == ["new", "healthy", "new"]
+    assert report(pool).errors_1h == 0
+
+
+async def test_who_answers_first_wins_even_when_the_next_was_asked_meanwhile() -> None:
+    a, b = Hung(), Hung()
+    pool = make_pool(Time(), a, b, hedge=0.01)
+    asking = asyncio.create_task(pool.ask(yes))
+    await b.came.wait()
+    a.free.set()
+    assert await asking == "a"
+    assert states(pool) == ["healthy", "new"]
+
+
+async def test_a_hedge_that_fails_does_not_end_the_waiting() -> None:
+    a, b, c = Hung(), Node(faults=[LIE]), Hung()
+    pool = make_pool(Time(), a, b, c, hedge=0.01)
+    asking = asyncio.create_task(pool.ask(yes))
+    await c.came.wait()
+    a.free.set()
+    assert await asking == "a"
+    assert states(pool) == ["healthy", "quarantined", "new"]
+
+
+async def test_without_a_hedge_one_is_asked_at_a_time() -> None:
+    a, b = Hung(), Node()
+    pool = make_pool(Time(), a, b)
+    asking = asyncio.create_task(pool.ask(yes))
+    await a.came.wait()
+    await asyncio.sleep(0.03)
+    assert (asking.done(), b.asked) == (False, 0)
+    a.free.set()
+    assert await asking == "a"
+
+
+async def test_a_cancelled_hedge_leaves_nothing_on_its_way() -> None:
+    a, b = Hung(), Hung()
+    pool = make_pool(Time(), a, b, hedge=0.01)
+    before = asyncio.all_tasks()
+    asking = asyncio.create_task(pool.ask(yes))
+    await b.came.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert asyncio.all_tasks() == before
+    assert states(pool) == ["new", "new"]
+
+
+BUSY = RateLimited("HTTP 429")
+
+
+async def test_who_was_asked_too_often_is_asked_more_slowly_for_a_while() -> None:
+    time, a = Time(), Node()
+    pool = make_pool(time, a)
+    pace = pool.endpoints[0].pace
+    for _ in range(79):
+        await pool.ask(yes)
+        time.passed += 0.125
+    a.faults = [BUSY]
+    with pytest.raises(ChainUnavailable):
+        await pool.ask(yes)
+    seen = []
+    for _ in range(3):
+        seen.append(pace.lowered)
+        time.passed += 60
+    assert seen == [4, 8, None]
+
+
+async def test_a_lowered_pace_spreads_requests_out() -> None:
+    pool = make_pool(Time(), Node())
+    [node] = pool.endpoints
+    await asyncio.gather(*(node.raw("ask", []) for _ in range(40)))
+    node.pace.refused(started=1)
+    assert node.pace.lowered == 20
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await asyncio.gather(*(node.raw("ask", []) for _ in range(4)))
+    assert 0.14 <= loop.time() - began < 2
+
+
+async def test_refusals_of_requests_that_were_on_their_way_together_lower_the_pace_once() -> None:
+    time = Time()
+    pool = make_pool(time, Node())
+    [node] = pool.endpoints
+    for _ in range(40):
+        await node.raw("ask", [])
+    time.passed = 0.5
+    for _ in range(8):
+        node.pace.refused(started=0.25)
+    assert node.pace.lowered == 20
+
+
+async def test_the_pace_never_falls_below_what_following_takes() -> None:
+    time, a = Time(), Node()
+    pool = make_pool(time, a)
+    for _ in range(5):
+        a.faults = [BUSY]
+        with pytest.raises(ChainUnavailable):
+            await pool.ask(yes)
+        time.passed += 59
+    assert pool.endpoints[0].pace.lowered == 1
+
+
+async def test_who_is_late_by_our_own_limit_is_not_at_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(endpoints, "EACH_SECONDS", 0.05)
+    pool = make_pool(Time(), Node(), rate=1)
+    assert await pool.each(yes) == {}  # the first request was for its identity
+    assert (states(pool), report(pool).errors_1h) == (["new"], 0)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from chains.base import ChainError, ChainUnavailable, EndpointRefused, EndpointSettings
-from chains.evm.rpc import NoSuchBlock, Reverted, result_of
+from chains.base import ChainError, ChainUnavailable, EndpointRefused, EndpointSettings, RateLimited
+from chains.evm.rpc import NoState, NoSuchBlock, Reverted, result_of
 from chains.health import Missing
 from chains.http import Answer
 from chains.redaction import Redaction
@@ -64,7 +64,6 @@ def test_null_is_none() -> None:
         rpc(error={}),
         rpc(error={"code": "x", "message": 5}),
         rpc(error={"code": -32000, "message": "header not found"}),
-        rpc(error={"code": -32000, "message": "missing trie node 0a (path ) state is gone"}),
         rpc(error={"code": -32603, "message": "Internal error"}, result=None),
     ],
 )
@@ -84,6 +83,7 @@ def test_what_says_nothing_of_the_chain_is_unavailable(body: object) -> None:
         ({"code": -39001, "message": "?"}, "no such block"),
         ({"code": -32000, "message": "finalized block not found"}, "no such block"),
         ({"code": -32000, "message": "unknown block"}, "no such block"),
+        ({"code": -32000, "message": "missing trie node 0a (path ) state is gone"}, "no state"),
         ({"code": 3, "message": "execution reverted: rate limit exceeded"}, "reverted"),
         ({"code": -32000, "message": "invalid opcode: INVALID"}, "reverted"),
     ],
@@ -93,6 +93,7 @@ def test_errors_that_say_more(error: dict[str, Any], kind: str) -> None:
         "refused": EndpointRefused,
         "missing": Missing,
         "no such block": NoSuchBlock,
+        "no state": NoState,
         "reverted": Reverted,
     }
     assert type(refusal(make_answer(rpc(error=error)))) is kinds[kind]
@@ -109,7 +110,7 @@ def test_errors_that_say_more(error: dict[str, Any], kind: str) -> None:
         (404, EndpointRefused),
         (408, ChainUnavailable),
         (413, EndpointRefused),
-        (429, ChainUnavailable),
+        (429, RateLimited),
         (500, ChainUnavailable),
         (502, ChainUnavailable),
         (503, ChainUnavailable),
@@ -131,8 +132,8 @@ def test_an_error_within_a_400_is_read() -> None:
 
 def test_a_daily_limit_in_a_403_passes() -> None:
     said = "Exceed the user daily usage (100000), the maximum query frequency is 1 per second"
-    assert type(refusal(make_answer(said, 403))) is ChainUnavailable
-    assert type(refusal(make_answer(rpc(error={"message": said}), 403))) is ChainUnavailable
+    assert type(refusal(make_answer(said, 403))) is RateLimited
+    assert type(refusal(make_answer(rpc(error={"message": said}), 403))) is RateLimited
 
 
 @pytest.mark.parametrize(
@@ -162,6 +163,27 @@ def test_a_rate_limit_may_tell_its_seconds_in_the_body() -> None:
     assert fault.retry_after == 30
 
 
+@pytest.mark.parametrize(
+    ("answer", "remedy"),
+    [
+        (make_answer("", 401), "HTTP 401: empty; check its key"),
+        (make_answer("", 402), "HTTP 402: empty; check its plan"),
+        (make_answer("<p>no</p>", 403), "HTTP 403: <p>no</p>; check its key and its plan"),
+        (make_answer("", 404), "HTTP 404: empty; check its URL"),
+        (make_answer("", 301), "HTTP 301: empty; check its URL"),
+        (
+            make_answer(rpc(error={"code": -32601, "message": "method trace_block not found"})),
+            "method trace_block not found (code -32601); "
+            "check its key and its plan, or use another",
+        ),
+    ],
+)
+def test_a_refusal_says_what_to_do_about_it(answer: Answer, remedy: str) -> None:
+    fault = refusal(answer)
+    assert isinstance(fault, EndpointRefused)
+    assert str(fault) == remedy
+
+
 @pytest.mark.parametrize("status", [200, 400, 403, 429, 500])
 @pytest.mark.parametrize("echo", ["{}", '{{"error":{{"message":"{}","code":3}}}}', "<p>{}</p>"])
 def test_an_echoed_key_is_not_quoted(status: int, echo: str) -> None:
@@ -188,16 +210,16 @@ RECORDED = [  # provider-errors.json, row by row: what to do about each
     ("nginx in front of Nethermind", ChainUnavailable),
     ("Alchemy free tier (2025+)", EndpointRefused),
     ("Alchemy", EndpointRefused),  # says "timeout", means the range
-    ("Alchemy", ChainUnavailable),
-    ("Infura", ChainUnavailable),
-    ("Infura", ChainUnavailable),
-    ("QuickNode", ChainUnavailable),
-    ("QuickNode", ChainUnavailable),
-    ("QuickNode", ChainUnavailable),
-    ("Chainstack", ChainUnavailable),
+    ("Alchemy", RateLimited),
+    ("Infura", RateLimited),
+    ("Infura", RateLimited),
+    ("QuickNode", RateLimited),
+    ("QuickNode", RateLimited),
+    ("QuickNode", RateLimited),
+    ("Chainstack", RateLimited),
     ("routescan", ChainUnavailable),
-    ("publicnode", ChainUnavailable),
-    ("publicnode", ChainUnavailable),
+    ("publicnode", NoState),
+    ("publicnode", NoState),
     ("etherscan v2", ChainUnavailable),  # its error stands in the result, without an id
     ("blockscout", ChainUnavailable),
 ]

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from chains import health as endpoint_health
+from chains import pace
 from tests.anvil import Anvil
 from tests.proxy import Proxy
 from tests.real.shop import TETHER
@@ -38,3 +39,4 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     # A back-off is tested by its clock elsewhere; here, that nothing is lost while it lasts.
     monkeypatch.setattr(endpoint_health, "BACKOFF_SECONDS", 0.05)
     monkeypatch.setattr(endpoint_health, "BACKOFF_CAP", 0.1)
+    monkeypatch.setattr(pace, "SLOWEST", 1000.0)

@@ -57,6 +57,7 @@ def client_options(settings: Settings, network: NetworkPolicy) -> ClientOptions:
         chain_id=network.chain_id,
         genesis_hash=None if given == "any" else Hash(given),
         agreement=network.agreement,
+        hedge_seconds=chosen.hedge_after_ms / 1000 or None,
     )
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from tronpy import AsyncTron  # type: ignore[import-untyped]
 
-from chains.base import ChainError, ChainUnavailable, EndpointRefused, EndpointSettings
+from chains.base import ChainError, ChainUnavailable, EndpointRefused, EndpointSettings, RateLimited
 from chains.http import Answer
 from chains.redaction import Redaction
 from chains.tvm.provider import FastTronProvider, result_of
@@ -32,9 +32,9 @@ def outcome(given: Answer) -> object:
 
 
 PROVIDERS: list[object] = [  # of provider-errors.json, in its order
-    ChainUnavailable,  # suspended for 5 s
-    ChainUnavailable,  # user daily usage
-    ChainUnavailable,  # request too quickly, in a 403
+    RateLimited,  # suspended for 5 s
+    RateLimited,  # user daily usage
+    RateLimited,  # request too quickly, in a 403
     ChainUnavailable,  # nginx 503
     None,  # {}: unknown id
     b"[]",
@@ -87,10 +87,10 @@ def test_every_error_of_a_recorded_node_is_one() -> None:
         (
             {"Error": "class java.lang.IllegalAccessException : lack of computing resources"},
             200,
-            ChainUnavailable,
+            RateLimited,
         ),
         ({"Error": "this API is unavailable due to config"}, 404, EndpointRefused),
-        ({"Error": "Exceed the user daily usage (100000), …"}, 403, ChainUnavailable),
+        ({"Error": "Exceed the user daily usage (100000), …"}, 403, RateLimited),
         ({"success": False, "error": "ApiKey not exists", "statusCode": 401}, 401, EndpointRefused),
         ({"success": False, "error": "invalid", "statusCode": 400}, 400, EndpointRefused),
         ({"message": "no Route matched"}, 200, ChainUnavailable),
@@ -100,7 +100,7 @@ def test_every_error_of_a_recorded_node_is_one() -> None:
         ("<html></html>", 200, ChainUnavailable),
         ("<html></html>", 403, EndpointRefused),
         ({}, 500, ChainUnavailable),
-        ([], 429, ChainUnavailable),
+        ([], 429, RateLimited),
         ({}, 302, EndpointRefused),
     ],
 )

@@ -11,7 +11,8 @@ from chains.base import ClientOptions, EndpointSettings
 from chains.tron import TRON
 from chains.tvm.client import TronClient, read_here
 from storage import Engine
-from tests.chains.tvm.recorded import FORKS, PRIVATE, Json, chain, load
+from tests.chains.tvm.opened import fork
+from tests.chains.tvm.recorded import PRIVATE, load
 from tests.factories import make_id, make_invoice, make_quote
 from tests.javatron import JavaTron
 from tests.world import catch_up, open_shop, the_invoice, told
@@ -27,13 +28,6 @@ TRX = TRON.assets[0]
 LATER = 2_000_000_000
 RETURNS, VANISHES = ("returns", "watch9", 9_000_000), ("vanishes", "watch2", 4_000_000)
 """Key, receiver and sun: A1 is mined again in another block, A3 expires unmined."""
-
-
-def fork(name: str) -> tuple[list[Json], list[Json]]:
-    """One side of the fork, above a genesis block; it was recorded without its own."""
-    (zero, *_), (nothing, *_) = chain(*PRIVATE)
-    blocks, infos = chain(*FORKS, name=name)
-    return [zero, *blocks], [nothing, *infos]
 
 
 def invoice(key: str, receiver: str, units: int) -> Invoice:

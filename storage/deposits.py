@@ -23,15 +23,9 @@ table = schema.deposits
 _FIELDS = tuple(field.name for field in fields(Deposit))
 _COLUMNS = tuple(table.c[name] for name in _FIELDS)
 _AS_FOUND = (table.c.block_number, table.c.place, table.c.id)
-_MUTABLE = (
-    "detected_at",
-    "status",
-    "corroborated",
-    "confirmed_at",
-    "reverted",
-    "accepted",
-    "accepted_by_hand",
-)
+# Who follows a chain and who decides write columns of their own: neither undoes the other.
+_BY_CHAIN = ("detected_at", "status", "corroborated", "confirmed_at", "reverted")
+_BY_DECISION = ("accepted", "accepted_by_hand")
 
 
 async def add(conn: Conn, deposits: Sequence[Deposit], now: int) -> list[Change]:
@@ -58,14 +52,19 @@ async def add(conn: Conn, deposits: Sequence[Deposit], now: int) -> list[Change]
 
 
 async def save(conn: Conn, deposits: Iterable[Deposit]) -> None:
-    """Store what may change of deposits that are here."""
-    rows = [
-        {"row_id": each.id, **{name: getattr(each, name) for name in _MUTABLE}}
-        for each in sorted(deposits, key=_id)  # locked in the same order by everybody
-    ]
-    if rows:
-        change = update(table).where(table.c.id == bindparam("row_id"))
-        await conn.execute(change.values({name: bindparam(name) for name in _MUTABLE}), rows)
+    """Store what the chain says of deposits that are here."""
+    await _update(conn, deposits, _BY_CHAIN)
+
+
+async def decide(conn: Conn, deposits: Iterable[Deposit]) -> None:
+    """Store what was decided about deposits that are here."""
+    await _update(conn, deposits, _BY_DECISION)
+
+
+async def lock(conn: Conn, invoice_id: str) -> None:
+    """Lock an invoice's deposits, before the invoice itself, as those do who follow a chain."""
+    rows = select(table.c.id).where(table.c.invoice_id == invoice_id).order_by(table.c.id)
+    await conn.execute(rows.with_for_update(key_share=True))
 
 
 async def pending(conn: Conn, network: Network) -> list[Deposit]:
@@ -150,6 +149,16 @@ async def _placed(conn: Conn, deposits: Sequence[Deposit]) -> list[dict[str, Any
         rows.append(row | {"tx_hash": deposit.tx_hash or "", "place": places[block]})
         places[block] += 1
     return rows
+
+
+async def _update(conn: Conn, deposits: Iterable[Deposit], names: Sequence[str]) -> None:
+    rows = [
+        {"row_id": each.id, **{name: getattr(each, name) for name in names}}
+        for each in sorted(deposits, key=_id)  # locked in the same order by everybody
+    ]
+    if rows:
+        change = update(table).where(table.c.id == bindparam("row_id"))
+        await conn.execute(change.values({name: bindparam(name) for name in names}), rows)
 
 
 async def _orphans(conn: Conn, ids: Sequence[str]) -> list[Deposit]:

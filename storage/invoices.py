@@ -12,6 +12,7 @@ from storage.dialects import among
 from storage.types import Conn
 from watcher.domain.invoices import Flag, Invoice, InvoiceStatus, Quote
 from watcher.domain.money import Price
+from watcher.domain.timeline import Cause, Moment
 
 table = schema.invoices
 quotes, steps = schema.quotes, schema.timeline
@@ -25,7 +26,7 @@ async def add(conn: Conn, invoice: Invoice) -> None:
     rows = [_quote_row(invoice.id, place, quote) for place, quote in enumerate(invoice.quotes)]
     if rows:
         await conn.execute(insert(quotes), rows)
-    await note(conn, invoice.id, invoice.status, invoice.created_at)
+    await note(conn, invoice.id, Moment(invoice.status, invoice.created_at, Cause.OPENED))
 
 
 async def save(conn: Conn, invoice: Invoice) -> None:
@@ -76,29 +77,28 @@ async def past(conn: Conn, time: int) -> list[str]:
     return list(await conn.scalars(select(table.c.id).where(late).order_by(table.c.id)))
 
 
-async def note(
-    conn: Conn, invoice_id: str, status: InvoiceStatus, at: int, reason: str | None = None
-) -> None:
+async def note(conn: Conn, invoice_id: str, moment: Moment) -> None:
     """Append to the invoice's timeline; its row is the caller's by then."""
     step = select(
         literal(invoice_id, Text),
         func.coalesce(func.max(steps.c.place) + 1, 0),
-        literal(status.value, Text),
-        literal(at, steps.c.at.type),
-        literal(reason, Text),
+        literal(moment.status.value, Text),
+        literal(moment.at, steps.c.at.type),
+        literal(moment.cause.value if moment.cause else None, Text),
+        literal(moment.deposit_id, Text),
     ).where(steps.c.invoice_id == invoice_id)
-    columns = ["invoice_id", "place", "status", "at", "reason"]
+    columns = ["invoice_id", "place", "status", "at", "reason", "deposit_id"]
     await conn.execute(insert(steps).from_select(columns, step))
 
 
-async def timeline(
-    conn: Conn, ids: Iterable[str]
-) -> dict[str, list[tuple[InvoiceStatus, int, str | None]]]:
-    """What each of these invoices went through: status, when and why; empty lists where none."""
-    found: dict[str, list[tuple[InvoiceStatus, int, str | None]]] = {id: [] for id in ids}
+async def timeline(conn: Conn, ids: Iterable[str]) -> dict[str, list[Moment]]:
+    """What each of these invoices went through; empty lists where none."""
+    found: dict[str, list[Moment]] = {id: [] for id in ids}
     query = select(steps).where(among(conn, steps.c.invoice_id, found)).order_by(steps.c.place)
     for row in await conn.execute(query):
-        found[row.invoice_id].append((InvoiceStatus(row.status), row.at, row.reason))
+        cause = Cause(row.reason) if row.reason else None
+        moment = Moment(InvoiceStatus(row.status), row.at, cause, row.deposit_id)
+        found[row.invoice_id].append(moment)
     return found
 
 
@@ -168,6 +168,7 @@ def _invoice(
         selected=row.selected,
         addresses={each.family: each.address for each in given},
         cancelled_at=row.cancelled_at,
+        settled_for=row.settled_for,
         external_id=row.external_id,
         details=row.details,
         status=InvoiceStatus(row.status),
@@ -199,6 +200,7 @@ def _mutable(invoice: Invoice) -> dict[str, Any]:
         "selected": invoice.selected,
         "details": dict(invoice.details),
         "cancelled_at": invoice.cancelled_at,
+        "settled_for": invoice.settled_for,
         "deadline": invoice.deadline,
         "seen": invoice.seen,
         "confirmed": invoice.confirmed,

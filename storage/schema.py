@@ -75,6 +75,7 @@ invoices = table(
     number("created_at"),
     number("expires_at"),
     number("cancelled_at", nullable=True),
+    Column("settled_for", Exact),
     number("deadline"),
     Column("seen", Exact, nullable=False),
     Column("confirmed", Exact, nullable=False),
@@ -109,6 +110,7 @@ timeline = table(
     string("status"),
     number("at"),
     string("reason", nullable=True),
+    id_of("deposit", nullable=True),
 )
 
 addresses = table(

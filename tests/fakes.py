@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chains.base import Capability, ChainUnavailable, EndpointReport, Holding, Refusal, Transaction
-from tests.factories import make_ref
+from tests.factories import BLOCK_SECONDS, make_ref
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
 from watcher.domain.money import Address, Asset, Method
 
@@ -40,12 +40,11 @@ class FakeChain:
         """The true newest block."""
         return self._blocks[-1].ref
 
-    def mine(self, *transfers: Transfer, seconds: int | None = None) -> Block:
-        """Add a block, `seconds` after its parent where that matters."""
+    def mine(self, *transfers: Transfer, seconds: int = BLOCK_SECONDS) -> Block:
+        """Add a block, `seconds` after its parent."""
         parent = self.tip
-        ref = replace(make_ref(parent.number + 1, f"fork{self._forks}-"), parent_hash=parent.hash)
-        if seconds is not None:
-            ref = replace(ref, timestamp=parent.timestamp + seconds)
+        ref = make_ref(parent.number + 1, f"fork{self._forks}-", parent.timestamp + seconds)
+        ref = replace(ref, parent_hash=parent.hash)
         block = Block(ref, transfers)
         self._blocks.append(block)
         return block

@@ -86,6 +86,8 @@ def test_a_network_takes(line: str, key: str, value: object, tmp_path: Path) -> 
         ("SERVER__PORT", "9000", "server.port", 9000),
         ("DATABASE__MIGRATE", "false", "database.migrate", False),
         ("INVOICES__TOLERANCE_PERCENT", "0.5", "invoices.tolerance_percent", "0.5"),
+        ("INVOICES__LATE_POLICY", "accept", "invoices.late_policy", "accept"),
+        ("INVOICES__PAYER_MAY_CANCEL", "false", "invoices.payer_may_cancel", False),
         ("INVOICES__VALID_FOR", "2d", "invoices.valid_for", 172_800),
         ("INVOICES__MINIMUM", '{"USDT":"0.5"}', "invoices.minimum", {"USDT": "0.5"}),
         ("INVOICES__MINIMUM__USDT", "0.5", "invoices.minimum", {"usdt": "0.5"}),
@@ -178,8 +180,11 @@ def test_settings_made_by_hand_read_no_environment(monkeypatch: pytest.MonkeyPat
         ('[server]\npublic_url = "https://x.org"', "server.public_url: unknown key"),
         ("[server]\ntrusted_proxies = []", "server.trusted_proxies: unknown key"),
         ("[server]\ncors_origins = []", "server.cors_origins: unknown key"),
-        ('[invoices]\nlate_policy = "manual"', "invoices.late_policy: unknown key"),
-        ("[invoices]\npayer_may_cancel = true", "invoices.payer_may_cancel: unknown key"),
+        (
+            '[invoices]\nlate_policy = "maybe"',
+            "invoices.late_policy: must be 'manual' or 'accept'",
+        ),
+        ("[invoices]\npayer_may_cancel = 1", "invoices.payer_may_cancel: must be true or false"),
         ("[rates]\nsources = []", "rates.sources: unknown key"),
         ("[rates]\nmax_age_seconds = 300", "rates.max_age_seconds: unknown key"),
         ("[limits]\nper_ip_per_minute = 60", "limits: unknown key"),
@@ -233,7 +238,19 @@ def test_a_mistake_is_named_in_one_sentence(text: str, line: str, tmp_path: Path
             "tokens.0.decimals: must be at most 77",
         ),
         ('tokens = [{ symbol = "A", decimals = 6 }]', "tokens.0.address: required"),
-        ("confirmation_tiers = []", "confirmation_tiers: unknown key"),
+        (
+            'confirmation_tiers = [{ above = "1", currency = "USD" }]',
+            "confirmation_tiers.0.confirmations: required",
+        ),
+        (
+            'confirmation_tiers = [{ above = "0", currency = "USD", confirmations = 9 }]',
+            "confirmation_tiers.0.above: the amount must be above zero",
+        ),
+        (
+            'confirmation_tiers = [{ above = "1", currency = "US Dollar", confirmations = 9 }]',
+            "confirmation_tiers.0.currency: "
+            'a currency is 1 to 20 letters, digits or points, such as "EUR"',
+        ),
         ("finality_depth = 0", "finality_depth: must be at least 1"),
         ("hedge_after_ms = -1", "hedge_after_ms: must be at least 0"),
         (

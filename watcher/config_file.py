@@ -40,6 +40,8 @@ key_file = {key_file}                    # seals signing secrets; keep a copy be
 [invoices]
 valid_for = "1h"                         # s, m, h or d
 tolerance_percent = "0"                  # how much less, or more, still counts as the exact price
+late_policy = "manual"                   # or "accept": late money counts without a decision
+payer_may_cancel = true                  # on the checkout page
 minimum = {{}}                             # {{ USDT = "0.5" }}: less is recorded, not counted
 
 [rates]
@@ -58,6 +60,7 @@ enabled = false                          # needs endpoints
 # chain_id = {chain_id:<26}  # only for private chains
 # genesis_hash = "any"                   # only for private chains: the first answer is kept
 # confirmations = {depth:<21}  # a number of blocks, or "finalized"
+# confirmation_tiers = [{{ above = "10000", currency = "USD", confirmations = "finalized" }}]
 # assets = {assets}
 # tokens = [{{ symbol = "MINE", address = "…", decimals = 6 }}]  # contracts beside these assets
 # poll_seconds = 3                       # how often to ask for a new block; else its pace, or 3

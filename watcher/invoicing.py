@@ -12,11 +12,13 @@ from watcher.clock import new_id
 from watcher.domain.deposits import Deposit, DepositStatus, Depth
 from watcher.domain.invoices import Invoice, InvoiceStatus, Quote
 from watcher.domain.money import Method, Price
+from watcher.domain.timeline import Cause
 from watcher.durations import show_duration
 from watcher.policy import Policy
 from watcher.quoting import offered_assets, quote_asset
-from watcher.refused import BadField, MoneySeen, NoRate, NotFound, NotOpen
+from watcher.refused import BadField, MoneySeen, NoRate, NotFound, NotOpen, PayerMayNotCancel
 from watcher.render import InvoiceView, Json, render_invoice
+from watcher.settling import Facts
 from watcher.wallets import check_addresses, next_address
 
 OPEN = {InvoiceStatus.AWAITING_PAYMENT, InvoiceStatus.PARTIALLY_PAID}
@@ -99,7 +101,7 @@ async def _store_new(conn: Conn, policy: Policy, invoice: Invoice, now: int) -> 
 
 
 async def select_method(
-    conn: Conn, policy: Policy, merchant_id: str, invoice_id: str, method: Method, now: int
+    conn: Conn, policy: Policy, merchant_id: str | None, invoice_id: str, method: Method, now: int
 ) -> Invoice:
     """Choose what to pay with. Assigns an address, the first time for an address family.
 
@@ -115,7 +117,7 @@ async def select_method(
         raise BadField(f"{method} is not offered by this invoice", field="method")
     spec = policy.networks[quote.network].spec
     # Wallet before invoice, everywhere: so two selections cannot wait for each other.
-    await storage.wallets.lock(conn, merchant_id, spec.family)
+    await storage.wallets.lock(conn, seen.merchant_id, spec.family)
     [held] = await storage.invoices.lock(conn, [invoice_id])
     tips = await settling.our_tips(conn, policy)
     newest = max([now, *(tips[q.network].timestamp for q in held.quotes if q.network in tips)])
@@ -124,17 +126,17 @@ async def select_method(
     addresses = dict(held.addresses)
     if spec.family not in addresses:
         addresses[spec.family] = await next_address(
-            conn, spec.codec, merchant_id, spec.family, invoice_id, now
+            conn, spec.codec, seen.merchant_id, spec.family, invoice_id, now
         )
 
-    def edit(invoice: Invoice, deposits: Sequence[Deposit]) -> Invoice:
-        return replace(invoice, selected=method, addresses=addresses)
+    def edit(invoice: Invoice, deposits: Sequence[Deposit]) -> Facts:
+        return replace(invoice, selected=method, addresses=addresses), deposits
 
-    return await settling.amend(conn, policy, invoice_id, edit, now)
+    return await settling.amend(conn, policy, invoice_id, edit, None, now)
 
 
 async def cancel_invoice(
-    conn: Conn, policy: Policy, merchant_id: str, invoice_id: str, now: int
+    conn: Conn, policy: Policy, merchant_id: str | None, invoice_id: str, now: int
 ) -> Invoice:
     """Close an invoice for which no money was seen; cancelling again changes nothing.
 
@@ -143,18 +145,35 @@ async def cancel_invoice(
         MoneySeen: a deposit was seen, whether it counts or not.
         NotOpen: it expired.
     """
-    invoice = await find_invoice(conn, merchant_id, invoice_id)
-    if invoice.status is InvoiceStatus.CANCELLED:
-        return invoice
+    found = await find_invoice(conn, merchant_id, invoice_id)
+    return await _cancel(conn, policy, found, Cause.CANCELLED, now)
 
-    def edit(invoice: Invoice, deposits: Sequence[Deposit]) -> Invoice:
+
+async def cancel_as_payer(conn: Conn, policy: Policy, invoice_id: str, now: int) -> Invoice:
+    """The same on the payer's wish, where the configuration lets payers cancel.
+
+    Raises:
+        NotFound, MoneySeen, NotOpen: as above.
+        PayerMayNotCancel: it does not.
+    """
+    if not policy.payer_may_cancel:
+        raise PayerMayNotCancel
+    found = await find_invoice(conn, None, invoice_id)
+    return await _cancel(conn, policy, found, Cause.CANCELLED_BY_PAYER, now)
+
+
+async def _cancel(conn: Conn, policy: Policy, found: Invoice, cause: Cause, now: int) -> Invoice:
+    if found.status is InvoiceStatus.CANCELLED:
+        return found
+
+    def edit(invoice: Invoice, deposits: Sequence[Deposit]) -> Facts:
         if any(each.status is not DepositStatus.ORPHANED for each in deposits):
             raise MoneySeen
         if invoice.status not in OPEN:
             raise NotOpen(f"the invoice is {invoice.status.value}")
-        return replace(invoice, cancelled_at=now)
+        return replace(invoice, cancelled_at=now), deposits
 
-    return await settling.amend(conn, policy, invoice_id, edit, now)
+    return await settling.amend(conn, policy, found.id, edit, cause, now)
 
 
 async def find_invoice(conn: Conn, merchant_id: str | None, invoice_id: str) -> Invoice:

@@ -52,6 +52,9 @@ class Policy:
     tolerance_percent: str
     rates: Mapping[tuple[str, str], str]
     """Fixed rates: (base, quote) -> price of one base in quote, decimal text."""
+    accepts_late: bool = False
+    """Whether late money counts without anyone's decision."""
+    payer_may_cancel: bool = True
 
     @property
     def families(self) -> dict[Network, Family]:

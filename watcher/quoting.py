@@ -7,9 +7,9 @@ from fractions import Fraction
 
 import storage
 from storage import Conn
-from watcher.domain.deposits import Depth
+from watcher.domain.deposits import Depth, deepest
 from watcher.domain.invoices import Quote
-from watcher.domain.money import MAX_UNITS, Asset, Family, Method, Price, due_units
+from watcher.domain.money import MAX_UNITS, Asset, Family, Method, Network, Price, due_units
 from watcher.policy import Policy
 from watcher.rates import find_rate
 from watcher.refused import BadField
@@ -55,7 +55,7 @@ def quote_asset(
 ) -> Quote | None:
     """What `price` comes to in `asset`; None where there is no rate.
 
-    `confirmations` is the invoice's own rule; None leaves it to the network's.
+    `confirmations` is the invoice's own rule; None leaves it to the network's. Tiers may add.
 
     Raises:
         BadField: the price comes to nothing, or to more than the asset can hold.
@@ -76,5 +76,21 @@ def quote_asset(
         rate=rate,
         sources=() if same else ("fixed",),
         units=units,
-        required=confirmations or policy.networks[asset.network].rules.confirmations,
+        required=required_depth(policy, price, asset.network, confirmations),
     )
+
+
+def required_depth(policy: Policy, price: Price, network: Network, own: Depth | None) -> Depth:
+    """The network's confirmations, or an invoice's `own` in their place; its tiers add to either.
+
+    A tier in a currency to which no rate leads from the price's applies: what cannot be compared
+    may be above it.
+    """
+    rules = policy.networks[network].rules
+    tiers = [tier.confirmations for tier in rules.tiers if _may_exceed(policy, price, tier.above)]
+    return deepest([own or rules.confirmations, *tiers])
+
+
+def _may_exceed(policy: Policy, price: Price, limit: Price) -> bool:
+    rate = find_rate(policy.rates, limit.currency, price.currency)
+    return rate is None or price.value * Fraction(rate) > limit.value

@@ -33,6 +33,26 @@ class NotOpen(Refused):
     """The invoice is no longer open for payment."""
 
 
+class PayerMayNotCancel(Refused):
+    """Only the merchant may cancel this invoice."""
+
+
+class NothingToAccept(Refused):
+    """Everything that was paid counts already."""
+
+
+class NothingSeen(Refused):
+    """Nothing was paid that counts; name the deposits to accept."""
+
+
+class UnknownDeposit(Refused):
+    """The invoice has no such deposit."""
+
+
+class DepositOrphaned(Refused):
+    """The deposit's block left the chain, so its money is not there."""
+
+
 class NoRate(Refused):
     """There is no rate between the price's currency and any of the offered methods."""
 

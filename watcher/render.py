@@ -12,10 +12,10 @@ from watcher.domain.blocks import BlockRef
 from watcher.domain.deposits import Deposit, DepositStatus, confirmations
 from watcher.domain.invoices import Invoice, InvoiceStatus, Quote, why_not
 from watcher.domain.money import Method, Network, amount_of, decimals_of, rounded_down
+from watcher.domain.timeline import Moment
 from watcher.policy import Policy
 
 Json = dict[str, Any]
-Moment = tuple[InvoiceStatus, int, str | None]  # timeline: status, at, reason
 
 DETAILS: Mapping[str, object] = {  # repeated as the merchant wrote them; the default where absent
     "name": None,
@@ -73,10 +73,7 @@ def render_invoice(
         "tolerance_percent": invoice.tolerance_percent,
         **{name: invoice.details.get(name, default) for name, default in DETAILS.items()},
         "deposits": [render_deposit(policy, invoice, each, tips) for each in view.deposits],
-        "timeline": [
-            {"status": status.value, "at": rfc3339(at), "reason": reason}
-            for status, at, reason in view.timeline
-        ],
+        "timeline": [_render_moment(moment) for moment in view.timeline],
         "checkout_url": None,
         "delayed": is_delayed(policy, invoice, tips, now),
         "expires_at": rfc3339(invoice.expires_at),
@@ -145,6 +142,15 @@ def render_deposit(
         "required_confirmations": deposit.required,
         "detected_at": rfc3339(deposit.detected_at),
         "confirmed_at": _time(deposit.confirmed_at),
+    }
+
+
+def _render_moment(moment: Moment) -> Json:
+    return {
+        "status": moment.status.value,
+        "at": rfc3339(moment.at),
+        "reason": moment.cause.value if moment.cause else None,
+        "deposit": moment.deposit_id,
     }
 
 

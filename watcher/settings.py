@@ -108,6 +108,14 @@ class Token(Section):
     decimals: Annotated[int, Field(ge=0, le=77)]
 
 
+class Tier(Section):
+    """More confirmations for invoices with a higher price."""
+
+    above: shapes.Amount
+    currency: shapes.Currency
+    confirmations: shapes.Confirmations
+
+
 class NetworkSettings(Section):
     """One network. None stands for the network's own default."""
 
@@ -116,6 +124,7 @@ class NetworkSettings(Section):
     chain_id: shapes.AtLeastOne | None = None
     genesis_hash: shapes.BlockHash | None = None
     confirmations: shapes.Confirmations | None = None
+    confirmation_tiers: list[Tier] = []
     assets: list[shapes.Text] | None = None
     tokens: list[Token] = []
     poll_seconds: shapes.AtLeastOne | None = None
@@ -180,6 +189,8 @@ class Invoices(Section):
 
     valid_for: shapes.Duration = 3600
     tolerance_percent: shapes.Percent = "0"
+    late_policy: Literal["manual", "accept"] = "manual"
+    payer_may_cancel: bool = True
     minimum: dict[shapes.Text, shapes.Amount] = {}
 
 

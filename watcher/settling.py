@@ -12,15 +12,18 @@ import storage
 from storage import Conn
 from storage.deposits import Change
 from watcher.domain.blocks import BlockRef
-from watcher.domain.deposits import Deposit
+from watcher.domain.deposits import Deposit, DepositStatus
 from watcher.domain.events import Event, deposit_events, invoice_events
-from watcher.domain.invoices import Invoice, InvoiceStatus, chain_time, evaluate
+from watcher.domain.invoices import Invoice, InvoiceStatus, accept_late, chain_time, evaluate
 from watcher.domain.money import Network
+from watcher.domain.timeline import Cause, Moment, moment_of
 from watcher.policy import Policy
 from watcher.render import InvoiceView, Json, render_deposit, render_invoice
 
 Told = tuple[Event, Json]
-Edit = Callable[[Invoice, Sequence[Deposit]], Invoice]
+Facts = tuple[Invoice, Sequence[Deposit]]
+Edit = Callable[[Invoice, Sequence[Deposit]], Facts]
+"""From an invoice and its deposits to the same with other facts; the deposits keep their order."""
 
 
 async def settle_invoices(
@@ -31,7 +34,10 @@ async def settle_invoices(
     changes: Sequence[Change],
     now: int,
 ) -> list[Told]:
-    """Evaluate `ids`, the owners of `changes`, and all whose deadline was crossed."""
+    """Evaluate `ids`, the owners of `changes`, and all whose deadline was crossed.
+
+    By policy late money among `changes` is accepted first.
+    """
     ids |= {after.invoice_id for _, after in changes}
     locked = await storage.invoices.lock(conn, ids, crossing)
     if not locked:
@@ -40,27 +46,39 @@ async def settle_invoices(
     # each only its own half of the money.
     tips = await our_tips(conn, policy)
     deposits = await storage.deposits.of_invoices(conn, [each.id for each in locked])
+    if policy.accepts_late:
+        await _accept_late(conn, locked, deposits, changes)
     events = [event for change in changes for event in deposit_events(*change)]
+    changed = {after.id for _, after in changes}
     settled: list[Invoice] = []
     for before in locked:
-        after = _settle(policy, before, deposits.get(before.id, []), tips, now)
-        await _store(conn, before, after, now)
+        held = deposits[before.id]
+        after = _settle(policy, before, held, tips, now)
+        moment = moment_of(after, [each for each in held if each.id in changed], now)
+        await _store(conn, before, after, moment)
         events += invoice_events(before, after)
         settled.append(after)
     return await _told(conn, policy, events, settled, tips, now)
 
 
-async def amend(conn: Conn, policy: Policy, invoice_id: str, edit: Edit, now: int) -> Invoice:
+async def amend(
+    conn: Conn, policy: Policy, invoice_id: str, edit: Edit, cause: Cause | None, now: int
+) -> Invoice:
     """Change the facts of one invoice by `edit`, and draw the consequences.
 
-    `edit` gets the locked invoice and its deposits and may raise Refused.
+    `edit` gets the locked invoice and its deposits and may raise Refused. `cause` is what it does
+    to the status; None where it does nothing, so that only the time could move it.
     """
     [before] = await storage.invoices.lock(conn, [invoice_id])
-    deposits = (await storage.deposits.of_invoices(conn, [invoice_id])).get(invoice_id, [])
+    held = (await storage.deposits.of_invoices(conn, [invoice_id]))[invoice_id]
     tips = await our_tips(conn, policy)
-    edited = replace(edit(before, deposits), updated_at=now)
-    after = _settle(policy, edited, deposits, tips, now)
-    await _store(conn, before, after, now)
+    edited, deposits = edit(before, held)
+    decided = [each for each, was in zip(deposits, held, strict=True) if each != was]
+    await storage.deposits.decide(conn, decided)
+    after = _settle(policy, replace(edited, updated_at=now), deposits, tips, now)
+    deposit_id = decided[-1].id if decided else None
+    moment = Moment(after.status, now, cause, deposit_id) if cause else moment_of(after, [], now)
+    await _store(conn, before, after, moment)
     events = invoice_events(before, after)
     await storage.events.append(conn, await _told(conn, policy, events, [after], tips, now), now)
     return after
@@ -90,10 +108,7 @@ async def view_invoices(conn: Conn, invoices: Sequence[Invoice]) -> dict[str, In
     ids = [invoice.id for invoice in invoices]
     deposits = await storage.deposits.of_invoices(conn, ids)
     timelines = await storage.invoices.timeline(conn, ids)
-    return {
-        each.id: InvoiceView(each, deposits.get(each.id, []), timelines.get(each.id, []))
-        for each in invoices
-    }
+    return {each.id: InvoiceView(each, deposits[each.id], timelines[each.id]) for each in invoices}
 
 
 def _settle(
@@ -113,12 +128,32 @@ def _settle(
     return replace(after, updated_at=now, paid_at=paid_at)
 
 
-async def _store(conn: Conn, before: Invoice, after: Invoice, now: int) -> None:
+async def _accept_late(
+    conn: Conn,
+    invoices: Sequence[Invoice],
+    deposits: dict[str, list[Deposit]],
+    changes: Sequence[Change],
+) -> None:
+    """Accept what is late of the money that came in with `changes`, in `deposits` too."""
+    came = {
+        after.id
+        for before, after in changes
+        if before is None or before.status is DepositStatus.ORPHANED
+    }
+    for invoice in invoices:
+        held = deposits[invoice.id]
+        decided = [accept_late(invoice, each) if each.id in came else each for each in held]
+        changed = [each for each, was in zip(decided, held, strict=True) if each != was]
+        await storage.deposits.decide(conn, changed)
+        deposits[invoice.id] = decided
+
+
+async def _store(conn: Conn, before: Invoice, after: Invoice, moment: Moment) -> None:
     if after == before:
         return
     await storage.invoices.save(conn, after)
     if after.status is not before.status:
-        await storage.invoices.note(conn, after.id, after.status, now)
+        await storage.invoices.note(conn, after.id, moment)
 
 
 async def _told(

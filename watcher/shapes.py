@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 
-from watcher.domain.money import parse_amount, parse_percent
+from watcher.domain.money import parse_amount, parse_percent, parse_price
 from watcher.durations import parse_duration
 
 
@@ -80,6 +80,7 @@ MOST_CONFIRMATIONS = 100_000  # two weeks of Ethereum: more is a slip of the fin
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 Amount = Annotated[str, AfterValidator(lambda text: parse_amount(text, what="the amount"))]
+Currency = Annotated[str, AfterValidator(lambda text: parse_price("1", text).currency)]
 AtLeastOne = Annotated[int, Field(ge=1)]
 Confirmations: TypeAlias = Annotated[
     int | Literal["finalized"], BeforeValidator(_number_or("finalized", 1, MOST_CONFIRMATIONS))

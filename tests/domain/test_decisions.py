@@ -10,7 +10,7 @@ import pytest
 
 from tests.factories import make_deposit, make_invoice
 from watcher.domain.deposits import Deposit, DepositStatus
-from watcher.domain.invoices import Flag, InvoiceStatus, evaluate
+from watcher.domain.invoices import Flag, InvoiceStatus, accept_late, evaluate
 from watcher.domain.money import Method
 
 PENDING, CONFIRMED, ORPHANED = DepositStatus
@@ -89,3 +89,59 @@ def test_manual_is_money_accepted_by_hand_that_is_there(
 ) -> None:
     found = make_deposit(100, status=status, accepted=Fraction(1), accepted_by_hand=by_hand)
     assert verdict([found])[1] == flags
+
+
+@pytest.mark.parametrize(
+    ("facts", "part"),
+    [
+        pytest.param({"time": 1001}, Fraction(1, 2), id="late"),
+        pytest.param({"time": 1001, "status": ORPHANED}, Fraction(1, 2), id="late and gone"),
+        pytest.param({"time": 1000}, None, id="in time"),
+        pytest.param({"time": 1001, "method": DAI}, None, id="late and of another coin"),
+        pytest.param({"time": 1001, "below_minimum": True}, None, id="late and too little"),
+        pytest.param({"time": 1001, "accepted": Fraction(1)}, Fraction(1), id="decided before"),
+    ],
+)
+def test_by_policy_only_what_is_merely_late_is_accepted_at_its_quote(
+    facts: dict[str, Any], part: Fraction | None
+) -> None:
+    after = accept_late(make_invoice(200), make_deposit(100, **facts))
+    assert (after.accepted, after.accepted_by_hand) == (part, False)
+
+
+def test_money_after_a_cancellation_waits_for_a_person() -> None:
+    late = make_deposit(100, 501)
+    assert accept_late(make_invoice(cancelled_at=500), late) == late
+
+
+@pytest.mark.parametrize(
+    ("rows", "time", "status"),
+    [
+        ([(60, CONFIRMED)], 950, PAID),
+        ([(60, CONFIRMED)], 1001, PAID),
+        ([(60, PENDING)], 1001, CONFIRMING),
+        ([(59, CONFIRMED)], 950, PARTIAL),
+        ([(59, CONFIRMED)], 1001, UNDERPAID),
+        ([(40, CONFIRMED), (20, PENDING)], 1001, CONFIRMING),
+        ([(60, ORPHANED)], 950, AWAITING),
+        ([(60, ORPHANED)], 1001, EXPIRED),
+        ([(100, CONFIRMED)], 950, PAID),
+    ],
+)
+def test_what_was_taken_for_the_whole_is_enough_once_confirmed_and_while_it_is_there(
+    rows: Sequence[tuple[int, DepositStatus]], time: int, status: InvoiceStatus
+) -> None:
+    found = [make_deposit(units, status=each, tx=str(i)) for i, (units, each) in enumerate(rows)]
+    after = evaluate(make_invoice(100, settled_for=Fraction(3, 5)), found, time)
+    assert (after.status, after.flags) == (status, {MANUAL})
+
+
+def test_what_was_taken_for_the_whole_does_not_make_the_price_overpaid() -> None:
+    invoice = make_invoice(100, settled_for=Fraction(1, 10))
+    assert OVERPAID not in evaluate(invoice, [make_deposit(100, status=CONFIRMED)], 950).flags
+    assert OVERPAID in evaluate(invoice, [make_deposit(101, status=CONFIRMED)], 950).flags
+
+
+def test_taking_more_than_is_due_makes_nothing_dearer() -> None:
+    invoice = make_invoice(100, settled_for=Fraction(2), tolerance_percent="10")
+    assert invoice.enough == Fraction(9, 10)

@@ -13,6 +13,7 @@ from watcher.domain.deposits import (
     DepositStatus,
     Depth,
     confirmations,
+    deepest,
     is_deep,
     orphan,
     restate,
@@ -174,3 +175,17 @@ def test_a_revived_deposit_that_goes_again_is_as_it_was() -> None:
     (gone,) = orphan([make_deposit(status=CONFIRMED)])
     (again,) = orphan([revive(gone, NOW)])
     assert replace(again, detected_at=gone.detected_at) == gone
+
+
+@pytest.mark.parametrize(
+    ("depths", "strictest"),
+    [
+        ([3], 3),
+        ([3, 12, 7], 12),
+        (["finalized"], "finalized"),
+        ([100_000, "finalized"], "finalized"),
+        (["finalized", 1], "finalized"),
+    ],
+)
+def test_finality_is_stricter_than_any_number(depths: list[Depth], strictest: Depth) -> None:
+    assert deepest(depths) == strictest

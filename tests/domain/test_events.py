@@ -126,3 +126,9 @@ def test_a_deposit_event_says_whose_it_is_and_which() -> None:
 
 def test_every_status_of_an_invoice_has_its_type_of_event() -> None:
     assert {f"invoice.{status}" for status in InvoiceStatus} <= set(EventType)
+
+
+def test_an_answer_is_an_update() -> None:
+    before = make_invoice(details={"questionnaire": {"answers": None}})
+    after = replace(before, details={"questionnaire": {"answers": {"size": "L"}}})
+    assert kinds(invoice_events(before, after)) == ["invoice.updated"]

@@ -13,10 +13,11 @@ from watcher.domain.deposits import (
     DepositRules,
     DepositStatus,
     Depth,
+    Tier,
     Watched,
     find_deposits,
 )
-from watcher.domain.money import Address, Method, Network
+from watcher.domain.money import Address, Method, Network, Price
 
 OTHER, STRANGER = Address("0x" + "d4" * 20), Address("0x" + "e5" * 20)
 OURS = Watched("mer_1", "inv_1", 7)
@@ -162,3 +163,12 @@ def test_the_invoice_s_own_rule_goes_before_the_network_s(
     watched = {ADDRESS: Watched("mer_1", "inv_1", own)}
     (found,) = find_deposits(NETWORK, block, watched, DepositRules(network), NOW)
     assert found.required == required
+
+
+def test_where_nothing_was_quoted_the_strictest_tier_holds() -> None:
+    tiers = [Tier(Price("10", "USD"), 40), Tier(Price("5", "USD"), 64)]
+    rules = DepositRules(confirmations=32, tiers=tiers)
+    moves = (make_transfer(), make_transfer(to=OTHER, tx="2"))
+    watched = {ADDRESS: OURS, OTHER: THEIRS}
+    found = find_deposits(NETWORK, Block(make_ref(9), moves), watched, rules, NOW)
+    assert [deposit.required for deposit in found] == [7, 64]

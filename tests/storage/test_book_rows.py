@@ -27,6 +27,7 @@ from watcher.domain.deposits import Deposit, DepositStatus, orphan
 from watcher.domain.events import Event, EventType
 from watcher.domain.invoices import Flag, Invoice, InvoiceStatus
 from watcher.domain.money import Method, Network, Price
+from watcher.domain.timeline import Cause, Moment
 
 CONFIRMED, ORPHANED = DepositStatus.CONFIRMED, DepositStatus.ORPHANED
 PAID, EXPIRED = InvoiceStatus.PAID, InvoiceStatus.EXPIRED
@@ -62,6 +63,7 @@ async def test_an_invoice_comes_back_whole(conn: Conn) -> None:
         tolerance_percent="0.5",
         selected=METHOD,
         cancelled_at=500,
+        settled_for=Fraction(2, 3),
         external_id="8821",
         details={"metadata": {"big": 2**70}, "name": "Сорочка"},
         status=PAID,
@@ -81,6 +83,7 @@ async def test_saving_an_invoice_stores_what_may_change(conn: Conn) -> None:
         opened,
         selected=METHOD,
         cancelled_at=500,
+        settled_for=Fraction(1, 7),
         status=InvoiceStatus.CANCELLED,
         flags=frozenset({Flag.MANUAL}),
         details={"answers": {"size": "L"}},
@@ -138,12 +141,19 @@ async def test_lock_waits_and_then_reads_what_was_committed(engine: Engine) -> N
 
 async def test_the_timeline_keeps_its_order(conn: Conn) -> None:
     first, other = await open_many(conn, [10, 10])
-    await invoices.note(conn, first.id, PAID, 5)
-    await invoices.note(conn, first.id, EXPIRED, 5, "a reorg")
-    awaiting = (InvoiceStatus.AWAITING_PAYMENT, 0, None)
+    deposit = make_deposit(invoice_id=first.id)
+    await deposits.add(conn, [deposit], 5)
+    steps = [
+        Moment(PAID, 5, Cause.DEPOSIT_CONFIRMED, deposit.id),
+        Moment(EXPIRED, 5, Cause.DEADLINE_PASSED),
+        Moment(PAID, 4, None),
+    ]
+    for step in steps:
+        await invoices.note(conn, first.id, step)
+    opened = Moment(InvoiceStatus.AWAITING_PAYMENT, 0, Cause.OPENED)
     assert await invoices.timeline(conn, [first.id, other.id, "inv_none"]) == {
-        first.id: [awaiting, (PAID, 5, None), (EXPIRED, 5, "a reorg")],
-        other.id: [awaiting],
+        first.id: [opened, *steps],
+        other.id: [opened],
         "inv_none": [],
     }
 
@@ -235,12 +245,28 @@ async def test_an_orphaned_deposit_is_revived_with_its_past(conn: Conn) -> None:
     decided = replace(found, status=CONFIRMED, confirmed_at=6, accepted=Fraction(1, 7))
     [lost] = orphan([decided])
     await deposits.save(conn, [lost])
+    await deposits.decide(conn, [lost])
     assert await deposits.in_block(conn, NETWORK, found.block_hash) == []
 
     revived = replace(lost, status=DepositStatus.PENDING, detected_at=9)
     assert revived.reverted
     assert await deposits.add(conn, [other, found], 9) == [(None, other), (lost, revived)]
     assert await deposits.get(conn, None, found.id) == revived
+
+
+async def test_what_the_chain_says_and_what_was_decided_do_not_undo_each_other(conn: Conn) -> None:
+    await open_invoice(conn)
+    found = make_deposit()
+    await deposits.add(conn, [found], 5)
+    decided = replace(found, accepted=Fraction(1, 3), accepted_by_hand=True)
+    confirmed = replace(found, status=CONFIRMED, corroborated=True, confirmed_at=6)
+    await deposits.decide(conn, [decided])
+    await deposits.save(conn, [confirmed])  # read before the decision
+    both = replace(confirmed, accepted=Fraction(1, 3), accepted_by_hand=True)
+    assert await deposits.get(conn, None, found.id) == both
+    await deposits.decide(conn, [replace(found, accepted=Fraction(2))])
+    stored = await deposits.get(conn, None, found.id)
+    assert stored == replace(confirmed, accepted=Fraction(2))
 
 
 async def test_pending_deposits_come_by_block_and_then_as_found(conn: Conn) -> None:

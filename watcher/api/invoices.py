@@ -1,4 +1,4 @@
-"""Invoices: open, list, show, select a method, cancel."""
+"""Invoices: open, list, show, select a method, cancel, accept."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from aiohttp import web
 
 import storage
 from storage import Conn
-from watcher import invoicing
+from watcher import accepting, invoicing
 from watcher.api.auth import authorize
 from watcher.api.context import ENGINE, POLICY
 from watcher.api.errors import Problem
-from watcher.api.models import InvoiceIn, InvoiceQuery, SelectIn, seconds
-from watcher.api.reading import read_body, read_nothing, read_query
+from watcher.api.models import AcceptIn, InvoiceIn, InvoiceQuery, SelectIn, seconds
+from watcher.api.reading import read_body, read_nothing, read_optional, read_query
 from watcher.clock import now
 from watcher.domain.invoices import Invoice
 from watcher.render import Json
@@ -96,6 +96,21 @@ async def cancel(request: web.Request) -> web.Response:
     async def change(conn: Conn) -> Invoice:
         return await invoicing.cancel_invoice(
             conn, request.app[POLICY], key.merchant_id, request.match_info["id"], now()
+        )
+
+    return await _changed(request, change)
+
+
+@routes.post("/v1/invoices/{id:[0-9A-Za-z_]+}/accept")
+async def accept(request: web.Request) -> web.Response:
+    """Let money count that did not, or take too little for the whole."""
+    key = await authorize(request, "invoices:write")
+    decision = (await read_optional(request, AcceptIn)).decision()
+
+    async def change(conn: Conn) -> Invoice:
+        invoice_id = request.match_info["id"]
+        return await accepting.accept(
+            conn, request.app[POLICY], key.merchant_id, invoice_id, decision, now()
         )
 
     return await _changed(request, change)

@@ -7,13 +7,22 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+)
 
 from watcher import shapes
+from watcher.accepting import Decision
 from watcher.domain.deposits import DepositStatus
 from watcher.domain.invoices import Flag, InvoiceStatus
-from watcher.domain.money import Method, Price, parse_amount, parse_price
+from watcher.domain.money import Method, Price, parse_amount
 from watcher.invoicing import NewInvoice
+from watcher.questionnaire import QuestionType, why_wrong
 
 LARGEST_METADATA = 16 * 1024
 
@@ -31,8 +40,10 @@ def _small(value: Any) -> Any:
     return value
 
 
-def _currency(text: str) -> str:
-    return parse_price("1", text).currency
+def _email(text: str) -> str:
+    if reason := why_wrong("email", text):
+        raise ValueError(reason)
+    return text
 
 
 Line = Annotated[str, Field(max_length=255), AfterValidator(_whole)]
@@ -51,7 +62,7 @@ class PriceIn(Body):
     amount: Annotated[
         str, Field(max_length=80), AfterValidator(partial(parse_amount, what="a price"))
     ]
-    currency: Annotated[str, AfterValidator(_currency)]
+    currency: shapes.Currency
 
     def price(self) -> Price:
         return Price(self.amount, self.currency)
@@ -60,10 +71,36 @@ class PriceIn(Body):
 class CustomerIn(Body):
     """Who pays, as far as the merchant wants to note it."""
 
-    email: Line | None = None
+    email: Annotated[Line, AfterValidator(_email)] | None = None
     name: Line | None = None
     address: Line | None = None
     phone: Line | None = None
+
+
+class QuestionIn(Body):
+    """One question to the payer."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+    label: Annotated[Line, Field(min_length=1)]
+    type: QuestionType = "text"
+    required: bool = False
+
+
+class QuestionnaireIn(Body):
+    """What the checkout page asks before it shows an address."""
+
+    fields: Annotated[list[QuestionIn], Field(max_length=20)]
+
+    @field_validator("fields")
+    @classmethod
+    def _check_names(cls, fields: list[QuestionIn]) -> list[QuestionIn]:
+        if len({field.name for field in fields}) < len(fields):
+            raise ValueError("two questions have one name")
+        return fields
+
+    def unanswered(self) -> dict[str, Any] | None:
+        """As it is kept and shown; None where nothing is asked."""
+        return {**self.model_dump(), "answers": None} if self.fields else None
 
 
 class InvoiceIn(Body):
@@ -77,6 +114,7 @@ class InvoiceIn(Body):
     metadata: Annotated[dict[str, Any], AfterValidator(_small)] = {}
     customer: CustomerIn | None = None
     items: Annotated[list[dict[str, Any]], Field(max_length=100), AfterValidator(_small)] = []
+    questionnaire: QuestionnaireIn | None = None
     valid_for: shapes.Duration | None = None
     tolerance_percent: shapes.Percent | None = None
     confirmations: shapes.Confirmations | None = None
@@ -98,6 +136,7 @@ class InvoiceIn(Body):
                 "metadata": self.metadata,
                 "customer": self.customer.model_dump() if self.customer else None,
                 "items": self.items,
+                "questionnaire": self.questionnaire.unanswered() if self.questionnaire else None,
                 "confirmations": self.confirmations,
                 "created_with": created_with,
             },
@@ -111,6 +150,16 @@ class SelectIn(Body):
 
     def named(self) -> Method:
         return Method(self.method.lower())
+
+
+class AcceptIn(Body):
+    """What `POST /v1/invoices/{id}/accept` takes; all of it may be left out."""
+
+    deposits: Annotated[list[Line], Field(min_length=1, max_length=1000)] | None = None
+    as_paid: bool = False
+
+    def decision(self) -> Decision:
+        return Decision(self.deposits, self.as_paid)
 
 
 class Page(BaseModel):

@@ -32,11 +32,15 @@ async def read_body(request: web.Request, model: type[Model]) -> Model:
         raise of_validation(error) from error
 
 
+async def read_optional(request: web.Request, model: type[Model]) -> Model:
+    """The same where no body at all is fine: then `model` with its defaults."""
+    _refuse_idempotency(request)
+    return await read_body(request, model) if await request.read() else model()
+
+
 async def read_nothing(request: web.Request) -> None:
     """Check a POST that takes no fields."""
-    _refuse_idempotency(request)
-    if await request.read():
-        await read_body(request, Nothing)
+    await read_optional(request, Nothing)
 
 
 def read_query(request: web.Request, model: type[Model]) -> Model:

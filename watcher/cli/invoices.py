@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 import storage
 from storage import Conn
-from watcher import invoicing
-from watcher.api.models import InvoiceIn, InvoiceQuery
+from watcher import accepting, invoicing
+from watcher.api.models import AcceptIn, InvoiceIn, InvoiceQuery
 from watcher.cli.context import in_database, show_json, show_table
 from watcher.clock import now
 from watcher.merchants import find_merchant
@@ -21,7 +21,9 @@ from watcher.render import Json
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 InvoiceId = Annotated[str, typer.Argument(help="The invoice's id.")]
 
-invoice_app = typer.Typer(help="Open, show, list and cancel invoices.", no_args_is_help=True)
+invoice_app = typer.Typer(
+    help="Open, show, list, cancel and accept invoices.", no_args_is_help=True
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -114,8 +116,27 @@ def cancel(context: typer.Context, invoice_id: InvoiceId, as_json: AsJson = Fals
     """Close an invoice for which no money was seen."""
 
     async def work(conn: Conn, policy: Policy) -> Json:
-        found = await invoicing.find_invoice(conn, None, invoice_id)
-        invoice = await invoicing.cancel_invoice(conn, policy, found.merchant_id, invoice_id, now())
+        invoice = await invoicing.cancel_invoice(conn, policy, None, invoice_id, now())
+        return (await invoicing.show_invoices(conn, policy, [invoice], now()))[0]
+
+    _print(in_database(context, work, write=True), as_json)
+
+
+@invoice_app.command("accept")
+def accept(
+    context: typer.Context,
+    invoice_id: InvoiceId,
+    deposit: Annotated[
+        list[str] | None, typer.Option(help="A deposit's id; may be repeated. Default: all.")
+    ] = None,
+    as_paid: Annotated[bool, typer.Option("--as-paid", help="Take too little as enough.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let money count that was late, wrong or too little."""
+    decision = _checked(AcceptIn, {"deposits": deposit or None, "as_paid": as_paid}).decision()
+
+    async def work(conn: Conn, policy: Policy) -> Json:
+        invoice = await accepting.accept(conn, policy, None, invoice_id, decision, now())
         return (await invoicing.show_invoices(conn, policy, [invoice], now()))[0]
 
     _print(in_database(context, work, write=True), as_json)

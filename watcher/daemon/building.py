@@ -9,8 +9,8 @@ from chains import NETWORKS
 from chains.base import ClientOptions, Explorer, NetworkSpec
 from watcher.config import ConfigError, Settings
 from watcher.domain.blocks import Hash
-from watcher.domain.deposits import DepositRules
-from watcher.domain.money import Asset, Network, units_of
+from watcher.domain.deposits import DepositRules, Tier
+from watcher.domain.money import Asset, Network, Price, units_of
 from watcher.policy import NetworkPolicy, Policy
 from watcher.settings import NetworkSettings
 
@@ -44,6 +44,8 @@ def build_policy(settings: Settings) -> Policy:
         valid_for=settings.invoices.valid_for,
         tolerance_percent=settings.invoices.tolerance_percent,
         rates=fixed,
+        accepts_late=settings.invoices.late_policy == "accept",
+        payer_may_cancel=settings.invoices.payer_may_cancel,
     )
 
 
@@ -82,7 +84,14 @@ def _network_policy(settings: Settings, name: Network, chosen: NetworkSettings) 
         spec=_shown(settings, spec),
         chain_id=chosen.chain_id or spec.chain_id,
         assets=assets,
-        rules=DepositRules(chosen.confirmations or spec.confirmations, minimum),
+        rules=DepositRules(
+            confirmations=chosen.confirmations or spec.confirmations,
+            minimum=minimum,
+            tiers=[
+                Tier(Price(tier.above, tier.currency), tier.confirmations)
+                for tier in chosen.confirmation_tiers
+            ],
+        ),
         reorg_limit=chosen.reorg_limit or spec.reorg_limit,
         agreement=agreement,
         endpoints=len(chosen.endpoints),

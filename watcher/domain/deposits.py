@@ -10,10 +10,15 @@ from typing import Literal
 
 from watcher.domain.blocks import Block, BlockRef, Hash
 from watcher.domain.ids import derived_id
-from watcher.domain.money import Address, Method, Network
+from watcher.domain.money import Address, Method, Network, Price
 
 Depth = int | Literal["finalized"]
 """How deep a block must be: this many confirmations, or the network's own finality."""
+
+
+def deepest(depths: Iterable[Depth]) -> Depth:
+    """The strictest; "finalized" is stricter than any number, since what is final stays."""
+    return max(depths, key=lambda depth: (1, 0) if depth == "finalized" else (0, depth))
 
 
 class DepositStatus(StrEnum):
@@ -67,12 +72,26 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
+class Tier:
+    """What is asked of an invoice with a higher price."""
+
+    above: Price
+    confirmations: Depth
+
+
+@dataclass(frozen=True, slots=True)
 class DepositRules:
     """One network's rules for what it finds."""
 
     confirmations: Depth
     minimum: Mapping[Method, int] = field(default_factory=dict)
     """Units below which a deposit is recorded but does not count."""
+    tiers: Sequence[Tier] = ()
+
+    @property
+    def strictest(self) -> Depth:
+        """For money on a network that was not quoted: no price was compared with its tiers."""
+        return deepest([self.confirmations, *(tier.confirmations for tier in self.tiers)])
 
 
 def find_deposits(
@@ -101,7 +120,7 @@ def find_deposits(
             sender=move.sender,
             address=move.to,
             units=move.units,
-            required=rules.confirmations if owner.required is None else owner.required,
+            required=rules.strictest if owner.required is None else owner.required,
             below_minimum=move.units < rules.minimum.get(move.method, 0),
             detected_at=now,
         )

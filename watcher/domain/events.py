@@ -52,10 +52,12 @@ def _invoice_event(before: Invoice | None, after: Invoice) -> EventType | None:
         return EventType.INVOICE_REVERTED if left_paid else EventType(f"invoice.{after.status}")
     if before.selected != after.selected:
         return EventType.INVOICE_METHOD_SELECTED
-    visible = (before.flags, before.seen, before.confirmed)
-    return (
-        EventType.INVOICE_UPDATED if visible != (after.flags, after.seen, after.confirmed) else None
-    )
+    changed = _visible(before) != _visible(after)
+    return EventType.INVOICE_UPDATED if changed else None
+
+
+def _visible(invoice: Invoice) -> tuple[object, ...]:
+    return invoice.flags, invoice.seen, invoice.confirmed, invoice.details
 
 
 def deposit_events(before: Deposit | None, after: Deposit) -> list[Event]:

@@ -72,9 +72,11 @@ class Invoice:
     selected: Method | None = None
     addresses: Mapping[Family, Address] = field(default_factory=dict)
     cancelled_at: int | None = None
+    settled_for: Fraction | None = None
+    """The part of the price that the merchant took for the whole; None: nobody decided."""
     external_id: str | None = None
     details: Mapping[str, object] = field(default_factory=dict)
-    """What the merchant wrote and we only repeat: name, metadata, URLs, items …"""
+    """What we only repeat: the merchant's name, metadata, items …, the payer's answers."""
     status: InvoiceStatus = InvoiceStatus.AWAITING_PAYMENT
     flags: frozenset[Flag] = frozenset()
     seen: Fraction = Fraction(0)
@@ -95,6 +97,12 @@ class Invoice:
     @property
     def tolerance(self) -> Fraction:
         return Fraction(self.tolerance_percent) / 100
+
+    @property
+    def enough(self) -> Fraction:
+        """The part of the price from which it is paid."""
+        due = 1 - self.tolerance
+        return due if self.settled_for is None else min(due, self.settled_for)
 
     def quote(self, method: Method) -> Quote | None:
         return next((quote for quote in self.quotes if quote.method == method), None)
@@ -119,6 +127,27 @@ def part_of(invoice: Invoice, deposit: Deposit) -> Fraction:
     return Fraction(deposit.units, quote.units) if quote else Fraction(0)
 
 
+def paid_parts(invoice: Invoice, deposits: Iterable[Deposit]) -> tuple[Fraction, Fraction]:
+    """The parts of the price that count: all that was seen, and what of it is confirmed."""
+    counting = [
+        each
+        for each in deposits
+        if each.status is not DepositStatus.ORPHANED and why_not(invoice, each) is None
+    ]
+    sure = [each for each in counting if each.status is DepositStatus.CONFIRMED]
+    return _sum(invoice, counting), _sum(invoice, sure)
+
+
+def accept_late(invoice: Invoice, deposit: Deposit) -> Deposit:
+    """The deposit, accepted at its quote's value where it is late for an expired invoice.
+
+    What comes after a cancellation stays for a person to decide: the order may be gone.
+    """
+    if why_not(invoice, deposit) is not Reason.LATE or invoice.cancelled_at is not None:
+        return deposit
+    return replace(deposit, accepted=part_of(invoice, deposit))
+
+
 def evaluate(invoice: Invoice, deposits: Collection[Deposit], time: int) -> Invoice:
     """Return `invoice` with the status and flags that its deposits give it.
 
@@ -127,10 +156,8 @@ def evaluate(invoice: Invoice, deposits: Collection[Deposit], time: int) -> Invo
     `chain_time`: while a network that it may be paid on lags, nothing expires.
     """
     live = [d for d in deposits if d.status is not DepositStatus.ORPHANED]
-    counting = [d for d in live if why_not(invoice, d) is None]
-    seen = _sum(invoice, counting)
-    confirmed = _sum(invoice, (d for d in counting if d.status is DepositStatus.CONFIRMED))
-    enough = 1 - invoice.tolerance
+    seen, confirmed = paid_parts(invoice, live)
+    enough = invoice.enough
     closed = time > invoice.deadline and confirmed == seen  # nothing is left to confirm
     verdicts = (  # the first that holds
         (confirmed >= enough, InvoiceStatus.PAID),
@@ -146,7 +173,7 @@ def evaluate(invoice: Invoice, deposits: Collection[Deposit], time: int) -> Invo
         Flag.LATE: any(d.block_time > invoice.deadline for d in live),
         Flag.WRONG_ASSET: any(invoice.quote(d.method) is None for d in live),
         Flag.REORGED: any(d.reverted for d in deposits),
-        Flag.MANUAL: any(d.accepted_by_hand for d in live),
+        Flag.MANUAL: (invoice.settled_for is not None or any(d.accepted_by_hand for d in live)),
     }
     return replace(
         invoice,

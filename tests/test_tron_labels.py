@@ -17,12 +17,13 @@ import pytest
 import storage
 from chains.tvm.address import text
 from storage import Engine, open_engine
+from tests import javatron as faults
 from tests.chains.tvm.opened import GENESIS, LABELS, TEN, TRON, TRX, USDT, fork, open_client
 from tests.chains.tvm.recorded import FORKS, PRIVATE, Json, chain, load
 from tests.factories import make_id, make_invoice, make_quote
-from tests.javatron import JavaTron
+from tests.javatron import INFOS, JavaTron
 from tests.world import catch_up, open_shop
-from watcher import finality
+from watcher import corroboration, finality
 from watcher.domain.deposits import Deposit, DepositRules
 from watcher.domain.money import Address, Asset
 from watcher.follower import Follower
@@ -137,8 +138,8 @@ FATES: dict[str, tuple[str, str, int, list[tuple[int, str]], list[tuple[int, str
 
 
 @asynccontextmanager
-async def open_follower(node: JavaTron, engine: Engine, start: int) -> AsyncIterator[Follower]:
-    """A follower of a shop with an invoice for every account, over the shipped client."""
+async def open_follower(engine: Engine, *nodes: JavaTron, start: int) -> AsyncIterator[Follower]:
+    """A follower of a shop with an invoice for every account; all `nodes` must agree."""
     invoices = [
         make_invoice(
             key=name,
@@ -155,14 +156,16 @@ async def open_follower(node: JavaTron, engine: Engine, start: int) -> AsyncIter
         assets=LISTED,
         rules=DepositRules("finalized", {}),
         reorg_limit=64,
-        agreement=1,
-        endpoints=1,
+        agreement=len(nodes),
+        endpoints=len(nodes),
         repeat_transfers=True,
         poll_seconds=1,
         start_block=start,
     )
     policy = Policy({TRON.name: network}, False, 3600, "0", {})
-    async with open_client(node, genesis=GENESIS, assets=list(LISTED.values())) as client:
+    async with open_client(
+        *nodes, genesis=GENESIS, agreement=len(nodes), assets=list(LISTED.values())
+    ) as client:
         yield Follower(policy, TRON.name, client, engine, "test:1")
 
 
@@ -183,7 +186,7 @@ async def follow_recorded(url: str) -> list[Deposit]:
     try:
         async with JavaTron(*chain(*PRIVATE)) as node:
             node.solid = node.head
-            async with open_follower(node, engine, start=0) as follower:
+            async with open_follower(engine, node, start=0) as follower:
                 await catch_up(follower)
                 return await deposits_of(engine)
     finally:
@@ -236,6 +239,36 @@ def test_the_books_of_who_never_spends_equal_the_balances_of_the_node(
     }
 
 
+async def test_what_the_first_endpoint_leaves_out_holds_up_what_its_receiver_got(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finality, "ASK_SECONDS", 0)
+    monkeypatch.setattr(corroboration, "FIRST_PAUSE", 0.0)
+    batch = LABELS["labels"]["one call, three USDT transfers (w1 twice)"]
+
+    def withhold(infos: Json) -> None:
+        next(info for info in infos if info["id"] == batch)["log"].pop()
+
+    async def states() -> list[tuple[Paid, str]]:
+        found = await deposits_of(engine)
+        return sorted((paid(each), str(each.status)) for each in found if each.tx_hash == batch)
+
+    async with (
+        JavaTron(*chain(*PRIVATE)) as liar,
+        JavaTron(*chain(*PRIVATE)) as node,
+        open_follower(engine, liar, node, start=9) as follower,
+    ):
+        liar.solid = node.solid = node.head
+        liar.fail(faults.alter(withhold), INFOS, number=10)
+        await catch_up(follower)
+        first, other = ("watch1", "USDT", 2_000_000), ("watch4", "USDT", 3_000_000)
+        assert await states() == [(first, "pending"), (other, "confirmed")]
+        assert follower.health.short == ["block 10 waits for agreement: 1 of 2 endpoints repeat it"]
+        liar.heal()
+        await follower.turn()
+        assert await states() == [(first, "confirmed"), (other, "confirmed")]
+
+
 async def test_a_true_fork_retracts_what_it_drops_and_finds_what_it_brings(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,7 +295,7 @@ async def test_a_true_fork_retracts_what_it_drops_and_finds_what_it_brings(
 
     async with (
         JavaTron(*fork("forkA_before")) as node,
-        open_follower(node, engine, start=51) as follower,
+        open_follower(engine, node, start=51) as follower,
     ):
         await catch_up(follower)
         assert await fates() == told(after=False)

@@ -27,7 +27,7 @@ from chains.tvm import balances, calls, transaction
 from chains.tvm.address import raw
 from chains.tvm.blocks import Listing, Reading, read_block
 from chains.tvm.capabilities import examine
-from chains.tvm.doubts import Doubts, claims_of, is_committed
+from chains.tvm.doubts import Doubts, claims_of, is_committed, repeating
 from chains.tvm.provider import FastTronProvider
 from chains.worker import SHARED
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
@@ -141,8 +141,7 @@ class TronClient:
             if each is not None and each.reading.block.ref.hash == ref.hash
         }
         self._doubts.compare(ref, told)
-        claimed = claims_of(transfers)
-        return frozenset(name for name, claims in told.items() if claimed <= claims)
+        return repeating(told, transfers)
 
     async def balances(
         self, addresses: Sequence[Address], assets: Sequence[Asset], number: int | None

@@ -22,9 +22,30 @@ def claims_of(transfers: Iterable[Transfer]) -> frozenset[Claim]:
     return frozenset((t.tx_hash, t.position, t.method, t.to, t.units) for t in transfers)
 
 
+def repeating(told: Mapping[str, Set[Claim]], transfers: Sequence[Transfer]) -> frozenset[str]:
+    """The most endpoints that show `transfers` and agree on what their receivers got besides.
+
+    Where another shows one log more for a receiver, either invented it or the first left it out:
+    until that is known, nobody should be told that this is all that was paid. Internal calls say
+    nothing of logs, as not every node keeps them.
+    """
+    claimed = claims_of(transfers)
+    paid = {(_kind(each.position), each.to) for each in transfers}
+    alike: dict[frozenset[Claim], set[str]] = {}
+    for name, claims in told.items():
+        if claimed <= claims:
+            besides = frozenset(each for each in claims if (_kind(each[1]), each[3]) in paid)
+            alike.setdefault(besides, set()).add(name)
+    return frozenset(max(alike.values(), key=len, default=()))
+
+
 def is_committed(transfer: Transfer) -> bool:
     """Whether the block's id commits to it: who gives the id then repeats the transfer."""
-    return transfer.position.partition("/")[0] == COMMITTED
+    return _kind(transfer.position) == COMMITTED
+
+
+def _kind(position: str) -> str:
+    return position.partition("/")[0]
 
 
 class Doubts:

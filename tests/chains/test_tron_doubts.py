@@ -8,15 +8,18 @@ import pytest
 from coincurve import PrivateKey
 
 from chains.base import ChainDataError, ChainUnavailable
+from chains.tvm.doubts import claims_of, repeating
 from tests import javatron as faults
-from tests.chains.tvm.made import KEY, make_answers, make_log, transfer, trigger
+from tests.chains.tvm.made import KEY, make_answers, make_call, make_log, transfer, trigger
 from tests.chains.tvm.opened import LABELS, block_of, open_client, put, states
-from tests.chains.tvm.recorded import PRIVATE, Answers, Json, chain
+from tests.chains.tvm.recorded import PRIVATE, Answers, Json, chain, read
 from tests.javatron import BLOCK, INFOS, JavaTron
 from watcher.domain.blocks import Transfer
 
 STRANGER, ANOTHER = PrivateKey(b"\x09" * 32), PrivateKey(b"\x0a" * 32)
 LOG_BLOCK = 8  # two payments of TRX, two of USDT
+BATCH_BLOCK = 10
+BATCH = LABELS["labels"]["one call, three USDT transfers (w1 twice)"]
 COIN_BLOCK = 15  # two payments of a TRC-10 token, and one from a contract
 SIGNED = r"block 7: T\w+ signed for witness T\w+"
 
@@ -220,6 +223,49 @@ async def test_a_payment_that_only_one_endpoint_shows_is_not_repeated_by_the_oth
         assert "endpoints differ about block 8: " in doubts(client.warnings())
         assert "b lacks 1 that another shows" in doubts(client.warnings())
         assert states(client) == ["healthy", "healthy"]  # who of the two lies is not known
+
+
+def withhold_one(infos: Json) -> None:
+    """Leave out the last of several logs of one transaction."""
+    next(info for info in infos if len(info.get("log", ())) == 3)["log"].pop()
+
+
+async def test_who_shows_less_for_a_receiver_does_not_confirm_the_rest(
+    node: JavaTron, other: JavaTron
+) -> None:
+    node.fail(faults.alter(withhold_one), INFOS, number=BATCH_BLOCK)
+    async with open_client(node, other) as client:
+        block = await block_of(client, BATCH_BLOCK)
+        batch = [each for each in block.transfers if each.tx_hash == BATCH]
+        twice_paid, once_paid = batch
+        assert len(await client.corroborate(block.ref, [twice_paid])) == 1
+        assert await client.corroborate(block.ref, [once_paid]) == {"a", "b"}
+        assert "such as log/2 of " in doubts(client.warnings())
+
+
+async def test_one_that_shows_less_or_more_holds_up_no_two_that_agree(
+    node: JavaTron, other: JavaTron
+) -> None:
+    async with (
+        JavaTron(*chain(*PRIVATE)) as third,
+        open_client(node, other, third) as client,
+    ):
+        node.fail(faults.alter(withhold_one), INFOS, number=BATCH_BLOCK)
+        block = await block_of(client, BATCH_BLOCK)
+        first = next(each for each in block.transfers if each.tx_hash == BATCH)
+        assert await client.corroborate(block.ref, [first]) == {"b", "c"}
+
+
+def test_who_keeps_no_internal_calls_still_repeats_logs() -> None:
+    """By the same receiver, in the same block: it is a setting of the node, and no lie."""
+    usdt = LABELS["contracts"]["USDT"]
+    logs = {"log": [make_log(address=usdt)]}
+    calls = {**logs, "internal_transactions": [make_call()]}
+    less, more = (
+        read(make_answers((trigger(), info)), usdt).block.transfers for info in (logs, calls)
+    )
+    assert (len(less), len(more)) == (1, 2)
+    assert repeating({"a": claims_of(less), "b": claims_of(more)}, less) == {"a", "b"}
 
 
 async def test_many_differences_are_told_by_the_newest_and_a_count(

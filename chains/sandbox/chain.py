@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from chains.sandbox.state import State
+from chains.sandbox.state import HEIGHT, State
 
 Json = dict[str, Any]
 """An object as the node sends it."""
@@ -80,6 +80,7 @@ class Chain(ABC, Generic[F, M]):
         self._kept_blocks = kept_blocks
         self._blocks: dict[int, M] = {}
         self._numbers: dict[str, int] = {}
+        self._settings: dict[str, int] = {}
         for mined in blocks:
             self._push(mined)
 
@@ -152,10 +153,21 @@ class Chain(ABC, Generic[F, M]):
 
     # What makes it grow.
 
+    def set(self, key: str, value: int) -> None:
+        """Let a number of the state be so from the next block on, without a transaction.
+
+        A fork that replaces that block takes it back.
+        """
+        self._settings[key] = value
+
     def mine(self, timestamp: int) -> M:
         """Put a block on top with what waits, in the order in which it was sent."""
         if timestamp < self.head.timestamp:
             raise ValueError("a block is never older than the one below it")
+        self._settings[HEIGHT] = self.head.number + 1
+        for key, value in self._settings.items():
+            self.state[key] = value
+        self._settings.clear()
         mined = self._make(timestamp)
         self._push(mined)
         return mined

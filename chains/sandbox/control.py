@@ -41,6 +41,8 @@ class Faults:
     """It gives a block, but says of the block's results that there are none."""
     wrong_chain: bool = False
     """It says that it follows another chain."""
+    states: int | None = None
+    """For how many of the newest blocks it still knows what accounts held; None: for all."""
     lie: Lie | None = None
     """How the contents of blocks that hold transactions differ from what their hashes commit to."""
 
@@ -126,6 +128,20 @@ class Pay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     way: Way = "plain"
     payer: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] | None = None
     """Whose account, by number; None: a new one."""
+    sender: str | None = None
+    """An address that pays instead, from what came to it. The signature is somebody else's."""
+
+
+class Hold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Order that an address holds so much from the next block on, and no transaction says why.
+
+    So does what a producer earns, what a token's issuer takes away, or what grows by itself.
+    """
+
+    address: str
+    units: Units
+    contract: str | None = None
+    """The token; None: the native coin."""
 
 
 class Mine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

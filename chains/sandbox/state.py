@@ -9,6 +9,9 @@ from collections.abc import Mapping
 
 from watcher.domain.money import Address
 
+HEIGHT = "height"
+"""The key of the number of the block that these numbers stand after, or are changed in."""
+
 
 def coin(address: Address) -> str:
     """The key of an account's balance of the native coin."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from chains.sandbox.chain import KEPT_BLOCKS, Chain, Counters, Json
 from chains.sandbox.evm.execution import FUNDS, Executed, execute, execute_messages
 from chains.sandbox.evm.flavour import Flavour
-from chains.sandbox.evm.orders import Order, Signed, payer, sign
+from chains.sandbox.evm.orders import Order, Payer, Signed, payer, sign
 from chains.sandbox.evm.polygon import Message, state_sync
 from chains.sandbox.evm.sealing import NO_PARENT, seal
-from chains.sandbox.state import State, nonce
+from chains.sandbox.state import State, coin, nonce
 from watcher.domain.money import Address
 
 MOST = FUNDS // 2**10
@@ -85,11 +85,26 @@ class EvmChain(Chain[Flavour, Mined]):
         Raises:
             ValueError: more than one transaction may move.
         """
-        sender = payer(self._payer(number))
         _require_movable(order.value)
+        return self._wait(self._sign(order, payer(self._payer(number))))
+
+    def spend(self, order: Order, sender: Address) -> str:
+        """Send a transaction of whoever has that address, in whose place another signs.
+
+        Raises:
+            ValueError: it has too little.
+        """
+        tx = replace(self._sign(order, Payer(payer(0).key, sender)), spends=True)
+        if tx.most > (held := self.state[coin(sender)]):
+            raise ValueError(f"insufficient funds for gas * price + value: {held} of {tx.most}")
+        return self._wait(tx)
+
+    def _sign(self, order: Order, sender: Payer) -> Signed:
         waiting = sum(tx.sender == sender.address for tx in self._waiting)
         count = self.state[nonce(sender.address)] + waiting
-        tx = sign(order, sender, count, self.flavour.chain_id, self.flavour.fees)
+        return sign(order, sender, count, self.flavour.chain_id, self.flavour.fees)
+
+    def _wait(self, tx: Signed) -> str:
         self._waiting.append(tx)
         return tx.hash
 
@@ -117,6 +132,8 @@ class EvmChain(Chain[Flavour, Mined]):
         waiting, self._waiting = self._waiting, []
         for tx in waiting:
             gap = int(tx.fields["nonce"], 16) - self.state[nonce(tx.sender)]
+            if tx.spends and tx.most > self.state[coin(tx.sender)]:
+                continue  # spent otherwise meanwhile, or what it had left the chain: nodes drop it
             if gap == 0:
                 executed.append(execute(self.flavour, self.state, tx))
                 sent.append(tx)

@@ -40,7 +40,7 @@ def execute(flavour: Flavour, state: State, tx: Signed) -> Executed:
     """Carry out a transaction whose turn it is."""
     sent, sender = tx.fields, tx.sender
     value, data = int(sent["value"], 16), bytes.fromhex(sent["input"][2:])
-    if state[nonce(sender)] == 0:
+    if state[nonce(sender)] == 0 and not tx.spends:
         state[coin(sender)] += FUNDS
     state[nonce(sender)] += 1
     before = state[coin(sender)], state[coin(flavour.producer)]

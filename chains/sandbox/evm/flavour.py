@@ -9,7 +9,9 @@ from hashlib import sha256
 from chains.evm.trie import EMPTY_ROOT
 from chains.sandbox.chain import Json
 from chains.sandbox.evm.contracts import toy_contracts
+from chains.sandbox.evm.feeds import FEED
 from chains.sandbox.evm.machine import Contract, Log, LogMove, Move
+from chains.sandbox.evm.multicall import MULTICALL, MULTICALL3
 from chains.sandbox.evm.orders import Fees
 from watcher.domain.money import Address, Asset
 
@@ -47,12 +49,16 @@ def silent(move: Move) -> Log | None:
     return None
 
 
-def ethereum(chain_id: int, assets: Sequence[Asset]) -> Flavour:
-    """Ethereum as of Prague."""
+def ethereum(chain_id: int, assets: Sequence[Asset], feeds: Sequence[Address] = ()) -> Flavour:
+    """Ethereum as of Prague, with price feeds at those addresses."""
     return Flavour(
         name="ethereum",
         chain_id=chain_id,
-        contracts=toy_contracts(assets),
+        contracts={
+            **toy_contracts(assets),
+            MULTICALL: MULTICALL3,
+            **dict.fromkeys(feeds, FEED),
+        },
         fees=Fees(base=GWEI, tip=GWEI, most=50 * GWEI),
         producer=Address("0x" + "fee5" * 10),
         log_move=silent,

@@ -15,7 +15,7 @@ from chains.sandbox.evm.lies import told
 from chains.sandbox.evm.machine import Frame, Machine
 from chains.sandbox.evm.polygon import NOBODY
 from chains.sandbox.evm.rpc import Method, RpcError
-from chains.sandbox.state import coin, nonce
+from chains.sandbox.state import State, coin, nonce
 
 
 class CallObject(msgspec.Struct, frozen=True):
@@ -26,6 +26,14 @@ class CallObject(msgspec.Struct, frozen=True):
     input: str | None = None
     sender: str = msgspec.field(default=NOBODY, name="from")
     value: str = "0x0"
+
+
+class At(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """A block by what names it alone (EIP-1898)."""
+
+    block_hash: str | None = None
+    block_number: str | None = None
+    require_canonical: bool = False
 
 
 class Tracer(msgspec.Struct, frozen=True):
@@ -129,29 +137,37 @@ class Methods:
             raise RpcError(-32000, f"block {block_hash} not found")
         return mined.traces
 
-    def _balance(self, address: str, tag: str) -> str:
+    def _balance(self, address: str, tag: str | At) -> str:
         return hex(self._state_key(coin(parse(address)), tag))
 
-    def _transaction_count(self, address: str, tag: str) -> str:
+    def _transaction_count(self, address: str, tag: str | At) -> str:
         return hex(self._state_key(nonce(parse(address)), tag))
 
-    def _state_key(self, key: str, tag: str) -> int:
-        return self._chain.state_after(self._known(tag))[key]
+    def _state_key(self, key: str, tag: str | At) -> int:
+        return self._state(tag)[key]
 
-    def _known(self, tag: str) -> int:
-        mined = self._mined(tag)
+    def _state(self, tag: str | At) -> State:
+        """What accounts held after a block, in geth's words if that is not known."""
+        if isinstance(tag, At) and tag.block_hash is not None:
+            mined = self._mined_by_hash(tag.block_hash)
+        else:
+            named = tag.block_number if isinstance(tag, At) else tag
+            mined = None if named is None else self._mined(named)
         if mined is None:
             raise RpcError(-32000, "header not found")
-        return mined.number
+        kept = self._faults.states
+        if kept is not None and mined.number <= self._head() - kept:
+            raise RpcError(-32000, f"missing trie node {mined.block['stateRoot'][2:]} (path )")
+        return self._chain.state_after(mined.number)
 
-    def _code(self, address: str, tag: str) -> str:
-        self._known(tag)
+    def _code(self, address: str, tag: str | At) -> str:
+        self._state(tag)
         contract = self._chain.flavour.contracts.get(parse(address))
         return "0x" if contract is None else contract.code
 
-    def _call(self, call: CallObject, tag: str = "latest") -> str:
+    def _call(self, call: CallObject, tag: str | At = "latest") -> str:
         """What a call would give; it changes nothing, since it runs on a copy."""
-        flavour, state = self._chain.flavour, self._chain.state_after(self._known(tag))
+        flavour, state = self._chain.flavour, self._state(tag)
         data = bytes.fromhex((call.data if call.input is None else call.input)[2:])
         frame = Frame(parse(call.sender), parse(call.to), number(call.value), data)
         Machine(state, flavour.contracts, flavour.log_move).call(frame)

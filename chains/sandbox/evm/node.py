@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from chains.sandbox.control import Answer, Pay
+from chains.sandbox.control import Answer, Hold, Pay
 from chains.sandbox.evm.chain import EvmChain, Mined
+from chains.sandbox.evm.feeds import Feed
 from chains.sandbox.evm.methods import Methods
-from chains.sandbox.evm.payments import pay
+from chains.sandbox.evm.payments import feed, hold, pay
 from chains.sandbox.evm.rpc import INVALID_PARAMS, Method, RpcError, Service
 from chains.sandbox.node import Kind, Node, Take
 
@@ -20,7 +21,11 @@ EvmNode = Node[EvmChain, Mined]
 
 
 def _orders(chain: EvmChain) -> Mapping[str, Take]:
-    return {"sandbox_pay": (Pay, partial(pay, chain))}
+    return {
+        "sandbox_pay": (Pay, partial(pay, chain)),
+        "sandbox_hold": (Hold, partial(hold, chain)),
+        "sandbox_feed": (Feed, partial(feed, chain)),
+    }
 
 
 def _door(node: EvmNode) -> Answer:

@@ -37,6 +37,8 @@ class Signed:
     fields: Json
     """As a node sends it, but for where it stands."""
     refused: bool = False
+    spends: bool = False
+    """Who sends it has only what came to it; the payers are given what they pay."""
 
     @property
     def hash(self) -> str:
@@ -46,6 +48,12 @@ class Signed:
     @property
     def sender(self) -> Address:
         return Address(self.fields["from"])
+
+    @property
+    def most(self) -> int:
+        """What its sender must have, so that it may stand in a block."""
+        price, gas, value = (self.fields[name] for name in ("maxFeePerGas", "gas", "value"))
+        return int(price, 16) * int(gas, 16) + int(value, 16)
 
 
 @dataclass(frozen=True, slots=True)

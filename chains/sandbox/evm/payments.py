@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chains.evm.address import parse
-from chains.sandbox.control import Pay, Way
+from chains.sandbox.control import Hold, Pay, Way
 from chains.sandbox.evm.chain import EvmChain
 from chains.sandbox.evm.contracts import (
     COLLECTIBLE,
@@ -14,8 +14,10 @@ from chains.sandbox.evm.contracts import (
     token_transfer,
     trapped,
 )
+from chains.sandbox.evm.feeds import FEED, Feed, price, updated
 from chains.sandbox.evm.orders import Order
 from chains.sandbox.evm.polygon import COIN, through_contract
+from chains.sandbox.state import coin, holding
 from watcher.domain.money import MAX_UNITS, Address
 
 
@@ -28,13 +30,44 @@ def pay(chain: EvmChain, payment: Pay) -> str | None:
     to, units = parse(payment.to), int(payment.units)
     if units > MAX_UNITS:
         raise ValueError("more units than 2**256 - 1")
-    contract = None if payment.contract is None else parse(payment.contract)
-    if contract is not None and contract not in chain.flavour.contracts:
-        raise ValueError(f"no token at {payment.contract} on this chain")
+    contract = _token(chain, payment.contract)
     if payment.way == "bridge":
         chain.bridge(to, units, contract)
         return None
-    return chain.send(_WAYS[payment.way](contract, to, units), payment.payer)
+    order = _WAYS[payment.way](contract, to, units)
+    if payment.sender is None:
+        return chain.send(order, payment.payer)
+    if payment.payer is not None:
+        raise ValueError("either a payer pays, or a sender")
+    sender = parse(payment.sender)
+    if contract is not None and units > (held := chain.state[holding(contract, sender)]):
+        raise ValueError(f"{payment.sender} holds {held} of the token")
+    return chain.spend(order, sender)
+
+
+def hold(chain: EvmChain, order: Hold) -> None:
+    """Let an address hold so much; raises ValueError as `pay` does."""
+    address, units, token = parse(order.address), int(order.units), _token(chain, order.contract)
+    if units > MAX_UNITS:
+        raise ValueError("more units than 2**256 - 1")
+    chain.set(coin(address) if token is None else holding(token, address), units)
+
+
+def feed(chain: EvmChain, order: Feed) -> None:
+    """Let a price feed say another price; a ValueError: there is none."""
+    address = parse(order.address)
+    if chain.flavour.contracts.get(address) is not FEED:
+        raise ValueError(f"no price feed at {order.address} on this chain")
+    at = chain.head.timestamp if order.updated_at is None else order.updated_at
+    chain.set(price(address), int(order.price))
+    chain.set(updated(address), at)
+
+
+def _token(chain: EvmChain, contract: str | None) -> Address | None:
+    token = None if contract is None else parse(contract)
+    if token is not None and token not in chain.flavour.contracts:
+        raise ValueError(f"no token at {contract} on this chain")
+    return token
 
 
 def plain(contract: Address | None, to: Address, units: int) -> Order:

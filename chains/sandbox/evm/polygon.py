@@ -15,9 +15,10 @@ from chains.evm import rlp
 from chains.evm.header import encode_header
 from chains.evm.messages import Block
 from chains.sandbox.chain import Json
-from chains.sandbox.evm.contracts import PAY, WRAP, toy_contracts, transfer_log, word
+from chains.sandbox.evm.contracts import BALANCE_OF, PAY, WRAP, toy_contracts, transfer_log, word
 from chains.sandbox.evm.flavour import GWEI, Flavour
 from chains.sandbox.evm.machine import Contract, Frame, Log, Machine, Move, Reverted
+from chains.sandbox.evm.multicall import MULTICALL, MULTICALL3
 from chains.sandbox.evm.orders import Fees, Order, payer, sign_content
 from chains.sandbox.state import State, coin, holding
 from watcher.domain.money import Address, Asset
@@ -44,7 +45,11 @@ def polygon(chain_id: int, assets: Sequence[Asset]) -> Flavour:
     return Flavour(
         name="polygon",
         chain_id=chain_id,
-        contracts={**toy_contracts(assets), COIN: Contract("0xfe", _run_coin)},
+        contracts={
+            **toy_contracts(assets),
+            COIN: Contract("0xfe", _run_coin),
+            MULTICALL: MULTICALL3,
+        },
         fees=Fees(base=30 * GWEI, tip=30 * GWEI, most=500 * GWEI),
         producer=PRODUCER.address,
         log_move=log_transfer,
@@ -72,6 +77,8 @@ def _move_log(topic: str, token: str, move: Move) -> Log:
 
 def _run_coin(machine: Machine, frame: Frame) -> bytes:
     """`transfer(to, units)` with that very value: passes it on, and logs it twice more."""
+    if frame.data[:4] == BALANCE_OF:
+        return machine.state[coin(Address(f"0x{frame.data[16:36].hex()}"))].to_bytes(32, "big")
     to, units = Address(f"0x{frame.data[16:36].hex()}"), int.from_bytes(frame.data[36:68], "big")
     if frame.data[:4] != PAY:
         raise Reverted("execution reverted")

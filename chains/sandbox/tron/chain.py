@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from chains.sandbox.chain import KEPT_BLOCKS, Chain, Counters, Json
 from chains.sandbox.state import State
-from chains.sandbox.tron.accounts import payer
-from chains.sandbox.tron.execution import FUNDS, execute
+from chains.sandbox.tron.accounts import Account, payer
+from chains.sandbox.tron.execution import FUNDS, Executed, affordable, execute
 from chains.sandbox.tron.flavour import Flavour
 from chains.sandbox.tron.orders import Order, Place, Signed, sign
 from chains.sandbox.tron.sealing import genesis, infos_of, seal
+from watcher.domain.money import Address
 
 MOST = FUNDS // 2**10
 """What one transaction may move, so that no payer runs dry by accident."""
@@ -92,14 +93,29 @@ class TronChain(Chain[Flavour, Mined]):
         Raises:
             ValueError: a node would not take it.
         """
-        if order.data is None and order.units < 1:
-            raise ValueError("Amount must be greater than 0.")
         if order.units > MOST:
             raise ValueError(f"a transaction moves at most {MOST} units")
-        sender = payer(self._payer(number))
+        return self._wait(self._sign(order, payer(self._payer(number))))
+
+    def spend(self, order: Order, sender: Address) -> str:
+        """Send a transaction of whoever has that address, in whose place another signs.
+
+        Raises:
+            ValueError: it has too little, or a node would not take it.
+        """
+        tx = replace(self._sign(order, Account(payer(0).key, sender)), spends=True)
+        if not affordable(self.state, tx):
+            raise ValueError("Validate TransferContract error, balance is not sufficient.")
+        return self._wait(tx)
+
+    def _sign(self, order: Order, sender: Account) -> Signed:
+        if order.data is None and order.units < 1:
+            raise ValueError("Amount must be greater than 0.")
         if order.to == sender.address:
             raise ValueError("Cannot transfer TRX to yourself.")
-        tx = sign(order, sender, self.place())
+        return sign(order, sender, self.place())
+
+    def _wait(self, tx: Signed) -> str:
         self.counters.made += 1
         self._waiting.append(tx)
         return tx.id
@@ -109,13 +125,17 @@ class TronChain(Chain[Flavour, Mined]):
         self._waiting.append(tx)
 
     def _make(self, timestamp: int) -> Mined:
-        sent, self._waiting = tuple(self._waiting), []
-        executed = [execute(self.flavour, self.state, tx) for tx in sent]
+        executed, sent = list[Executed](), list[Signed]()
+        for tx in self._waiting:
+            if affordable(self.state, tx):  # else nodes drop it
+                executed.append(execute(self.flavour, self.state, tx))
+                sent.append(tx)
+        self._waiting = []
         # Each branch has other witnesses and other milliseconds, so that no id comes again.
         forks = self.counters.forks
         turn, milliseconds = self.head.number + 1 + forks, timestamp * 1000 + forks % 1000
         block = seal(self.head.block, milliseconds, turn, executed)
-        return Mined(block, infos_of(block, executed), sent, self.state.close())
+        return Mined(block, infos_of(block, executed), tuple(sent), self.state.close())
 
     def _repeat(
         self, dropped: Sequence[Mined], keep: Collection[str], starved: Collection[str]

@@ -46,17 +46,41 @@ class Executed:
 def execute(flavour: Flavour, state: State, tx: Signed) -> Executed:
     """Carry out a transaction whose turn it is."""
     sender = heard(tx.contract["owner_address"])
-    if state[coin(sender)] < FUNDS // 2:
+    if state[coin(sender)] < FUNDS // 2 and not tx.spends:
         state[coin(sender)] += FUNDS
     result, told = _carry_out(flavour, state, tx, sender)
     fields = {"ret": [{"contractRet": result}], **tx.fields}
     encoded = encode(fields)
-    net_fee = SUN_PER_BYTE * len(encoded)
-    receipt = {**told.pop("receipt", {}), "net_fee": net_fee}
-    fee = net_fee + receipt.get("energy_fee", 0)
+    receipt = _charged(told.pop("receipt", {}), len(encoded), staked=tx.spends)
+    fee = receipt.get("net_fee", 0) + receipt.get("energy_fee", 0)
     state[coin(sender)] -= fee
-    info = {"id": tx.id, "fee": fee, "contractResult": [""], "receipt": receipt, **told}
+    paid = _unless_empty("fee", fee)
+    info = {"id": tx.id, **paid, "contractResult": [""], "receipt": receipt, **told}
     return Executed(fields, encoded, info)
+
+
+def affordable(state: State, tx: Signed) -> bool:
+    """Whether its sender has what it moves; the payers are given that."""
+    if not tx.spends:
+        return True
+    contract = tx.contract
+    sender, units = heard(contract["owner_address"]), int(contract.get("amount", 0))
+    if contract["type"] == NAMES[TRANSFER_ASSET]:
+        name = Address(bytes.fromhex(contract["asset_name"]).decode())
+        return state[holding(name, sender)] >= units
+    return state[coin(sender)] >= units + int(contract.get("call_value", 0))
+
+
+def _charged(receipt: Json, size: int, *, staked: bool) -> Json:
+    """A receipt with what was paid for, or with what whoever has staked need not pay for."""
+    energy = receipt.get("energy_usage_total", 0)
+    if staked:
+        return {**receipt, **_unless_empty("energy_usage", energy), "net_usage": size}
+    return {
+        **receipt,
+        **_unless_empty("energy_fee", energy * SUN_PER_ENERGY),
+        "net_fee": size * SUN_PER_BYTE,
+    }
 
 
 def _carry_out(flavour: Flavour, state: State, tx: Signed, sender: Address) -> tuple[str, Json]:
@@ -117,8 +141,7 @@ def _receipt(result: str, frame: Frame, logs: int) -> Json:
     energy = 650 + 13_000 * logs + 9_000 * sum(1 for _ in _below(frame))
     if result.startswith("OUT_OF"):
         energy = FEE_LIMIT // SUN_PER_ENERGY
-    fee = energy * SUN_PER_ENERGY
-    return {"result": result, "energy_fee": fee, "energy_usage_total": energy}
+    return {"result": result, "energy_usage_total": energy}
 
 
 def _log(log: Log) -> Json:

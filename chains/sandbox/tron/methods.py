@@ -63,10 +63,10 @@ class Methods:
             "gettransactioninfobyid": self._info,
             "gettransactionbyid": self._transaction,
             "getaccount": self._account,
+            "triggerconstantcontract": self._constant,
         }
         wallet: dict[str, Method] = {
             **both,
-            "triggerconstantcontract": self._constant,
             "getassetissuebyid": self._issued,
             "getnodeinfo": self._node_info,
         }

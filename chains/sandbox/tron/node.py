@@ -8,18 +8,21 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
-from chains.sandbox.control import Answer, Pay
+from chains.sandbox.control import Answer, Hold, Pay
 from chains.sandbox.node import Kind, Node, Take
 from chains.sandbox.tron import http
 from chains.sandbox.tron.chain import Mined, TronChain
 from chains.sandbox.tron.methods import Methods
-from chains.sandbox.tron.payments import pay
+from chains.sandbox.tron.payments import hold, pay
 
 TronNode = Node[TronChain, Mined]
 
 
 def _orders(chain: TronChain) -> Mapping[str, Take]:
-    return {"sandbox_pay": (Pay, partial(pay, chain))}
+    return {
+        "sandbox_pay": (Pay, partial(pay, chain)),
+        "sandbox_hold": (Hold, partial(hold, chain)),
+    }
 
 
 def _door(node: TronNode) -> Answer:

@@ -71,6 +71,8 @@ class Signed:
     fields: Json
     """As a node sends it, but for what came of it."""
     ending: Ending = "SUCCESS"
+    spends: bool = False
+    """Who sends it has only what came to it; the payers are given what they pay."""
 
     @property
     def id(self) -> str:

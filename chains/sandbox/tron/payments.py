@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from chains.sandbox.control import Pay, Way
+from chains.sandbox.control import Hold, Pay, Way
 from chains.sandbox.evm import contracts
 from chains.sandbox.evm.orders import Order as Call
+from chains.sandbox.state import coin, holding
 from chains.sandbox.tron.accounts import inner
 from chains.sandbox.tron.chain import TronChain
 from chains.sandbox.tron.orders import Order
@@ -24,16 +25,45 @@ def pay(chain: TronChain, payment: Pay) -> str:
     if way is None:
         raise ValueError(f"nothing comes to {chain.flavour.name} over a {payment.way}")
     to, units, contract = inner(payment.to), int(payment.units), payment.contract
+    token = _token(chain, contract)
     if contract is not None and contract.isdigit():
         if payment.way != "plain":
             raise ValueError(f"a TRC-10 token moves plainly only, not {payment.way}")
+        return _send(chain, Order(to, units, coin=contract), payment)
+    order = way(token, to, units)
+    if token is not None and payment.sender is not None:
+        held = chain.state[holding(token, inner(payment.sender))]
+        if units > held:
+            raise ValueError(f"{payment.sender} holds {held} of the token")
+    return _send(chain, order, payment)
+
+
+def _send(chain: TronChain, order: Order, payment: Pay) -> str:
+    if payment.sender is None:
+        return chain.send(order, payment.payer)
+    if payment.payer is not None:
+        raise ValueError("either a payer pays, or a sender")
+    return chain.spend(order, inner(payment.sender))
+
+
+def hold(chain: TronChain, order: Hold) -> None:
+    """Let an address hold so much; raises ValueError as `pay` does."""
+    address, token = inner(order.address), _token(chain, order.contract)
+    chain.set(coin(address) if token is None else holding(token, address), int(order.units))
+
+
+def _token(chain: TronChain, contract: str | None) -> Address | None:
+    """A token by what the chain has it under inside: its contract, or its number."""
+    if contract is None:
+        return None
+    if contract.isdigit():
         if contract not in chain.flavour.coins:
             raise ValueError(f"no TRC-10 token {contract} on this chain")
-        return chain.send(Order(to, units, coin=contract), payment.payer)
-    token = None if contract is None else inner(contract)
-    if token is not None and token not in chain.flavour.contracts:
+        return Address(contract)
+    token = inner(contract)
+    if token not in chain.flavour.contracts:
         raise ValueError(f"no token at {contract} on this chain")
-    return chain.send(way(token, to, units), payment.payer)
+    return token
 
 
 def plain(contract: Address | None, to: Address, units: int) -> Order:

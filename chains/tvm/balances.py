@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 
@@ -22,20 +23,22 @@ WORD = re.compile("[0-9a-f]{64}")
 
 AT_ONCE = 8  # accounts between two looks at the head, which moves on while they are read
 
+Units = Annotated[int, msgspec.Meta(ge=0)]
+
 
 class Coins(msgspec.Struct):
     """What an account holds of one TRC-10 token."""
 
     key: str
     """Its id."""
-    value: int = 0
+    value: Units = 0
 
 
 class Account(msgspec.Struct, rename={"coins": "assetV2"}):
     """An account, in which protobuf leaves out what is zero or empty, though never its address."""
 
     address: str
-    balance: int = 0
+    balance: Units = 0
     """TRX in sun."""
     coins: list[Coins] = []
 

@@ -84,6 +84,8 @@ def test_what_says_nothing_of_the_chain_is_unavailable(body: object) -> None:
         ({"code": -32000, "message": "finalized block not found"}, "no such block"),
         ({"code": -32000, "message": "unknown block"}, "no such block"),
         ({"code": -32000, "message": "missing trie node 0a (path ) state is gone"}, "no state"),
+        ({"code": -32000, "message": "World state unavailable"}, "no state"),
+        ({"code": -32602, "message": "archive requests need another plan"}, "no state"),
         ({"code": 3, "message": "execution reverted: rate limit exceeded"}, "reverted"),
         ({"code": -32000, "message": "invalid opcode: INVALID"}, "reverted"),
     ],

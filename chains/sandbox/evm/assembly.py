@@ -10,6 +10,8 @@ OPCODES = {
     **{"STOP": 0x00, "ADD": 0x01, "SUB": 0x03, "EQ": 0x14, "SHR": 0x1C, "GAS": 0x5A},
     **{"CALLER": 0x33, "CALLVALUE": 0x34, "CALLDATALOAD": 0x35, "CALLDATASIZE": 0x36},
     **{"CALLDATACOPY": 0x37, "POP": 0x50, "MSTORE": 0x52, "SLOAD": 0x54, "SSTORE": 0x55},
+    **{"ISZERO": 0x15, "SHL": 0x1B, "BALANCE": 0x31, "NUMBER": 0x43, "SWAP2": 0x91},
+    **{"RETURNDATASIZE": 0x3D, "RETURNDATACOPY": 0x3E},
     **{"JUMP": 0x56, "JUMPI": 0x57, "JUMPDEST": 0x5B, "PUSH0": 0x5F},
     **{f"DUP{n}": 0x7F + n for n in range(1, 17)},
     **{f"LOG{n}": 0xA0 + n for n in range(5)},

@@ -19,6 +19,7 @@ __all__ = [
     "AddressTaken",
     "Assigned",
     "fill_pool",
+    "free",
     "give",
     "listing",
     "of_invoices",
@@ -139,6 +140,14 @@ async def watched(
     return {
         Address(hit.address): Watched(hit.merchant_id, hit.id, required.get(hit.id)) for hit in hits
     }
+
+
+async def free(conn: Conn, family: Family, addresses: Collection[Address]) -> set[Address]:
+    """Those of `addresses` that are of a pool and no invoice has yet."""
+    query = select(table.c.address).where(
+        table.c.family == family, among(conn, table.c.address, addresses), schema.FREE
+    )
+    return {Address(address) for address in await conn.scalars(query)}
 
 
 async def listing(

@@ -28,6 +28,12 @@ async def at(conn: Conn, network: Network, number: int) -> BlockRef | None:
     return _ref((await conn.execute(query)).first())
 
 
+async def lowest(conn: Conn, network: Network) -> int | None:
+    """Number of the oldest block that we keep; None before the first."""
+    query = select(table.c.number).where(table.c.network == network)
+    return (await conn.scalars(query.order_by(table.c.number).limit(1))).first()
+
+
 async def push(
     conn: Conn, network: Network, refs: Sequence[BlockRef], keep: int
 ) -> BlockRef | None:

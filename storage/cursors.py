@@ -32,10 +32,13 @@ class Cursor:
 async def get(conn: Conn, network: Network) -> Cursor | None:
     """The network's cursor; None if nobody ever followed it."""
     row = (await conn.execute(select(table).where(table.c.network == network))).first()
-    if row is None:
-        return None
-    tip = None if row.tip_number is None else _tip(row)
-    return Cursor(tip, row.finalized, row.genesis_hash)
+    return _cursor(row)
+
+
+async def hold(conn: Conn, network: Network) -> Cursor | None:
+    """The same, and nobody moves it before the transaction ends: not its follower either."""
+    mine = select(table).where(table.c.network == network).with_for_update(key_share=True)
+    return _cursor((await conn.execute(mine)).first())
 
 
 async def bind(conn: Conn, lease: Lease, genesis_hash: Hash) -> Hash:
@@ -72,6 +75,13 @@ async def tips(conn: Conn) -> dict[Network, BlockRef]:
     """Our newest block on each network that has one."""
     rows = await conn.execute(select(table).where(table.c.tip_number.is_not(None)))
     return {Network(row.network): _tip(row) for row in rows}
+
+
+def _cursor(row: Row[Any] | None) -> Cursor | None:
+    if row is None:
+        return None
+    tip = None if row.tip_number is None else _tip(row)
+    return Cursor(tip, row.finalized, row.genesis_hash)
 
 
 def _tip(row: Row[Any]) -> BlockRef:

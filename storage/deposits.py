@@ -86,6 +86,16 @@ async def of_invoices(conn: Conn, ids: Iterable[str]) -> dict[str, list[Deposit]
     return found
 
 
+async def known(conn: Conn, ids: Iterable[str]) -> dict[str, Deposit]:
+    """Those of these deposits that are stored, orphaned or not, by id."""
+    return {each.id: each for each in await _all(conn, among(conn, table.c.id, ids))}
+
+
+async def of_transaction(conn: Conn, network: Network, tx_hash: Hash) -> list[Deposit]:
+    """The deposits that a transaction made, in every block it was ever in."""
+    return await _all(conn, table.c.network == network, table.c.tx_hash == tx_hash)
+
+
 async def get(conn: Conn, merchant_id: str | None, id: str) -> Deposit | None:
     """The deposit, if it is this merchant's; None asks for any merchant's."""
     query = select(*_COLUMNS).where(table.c.id == id)

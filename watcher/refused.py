@@ -67,3 +67,11 @@ class AlreadyThere(Refused):
 
 class AddressTampered(Refused):
     """A stored address is not the one that its wallet derives: the database was changed."""
+
+
+class NotOurs(Refused):
+    """The block is not known to be in our chain."""
+
+
+class Busy(Refused):
+    """The same is being done already."""

@@ -131,7 +131,7 @@ def _ordered(done: Done, listing: Listing, explained: bool) -> Iterator[Transfer
             reason = "failed transaction"
         to = None if order.to is None else text(order.to)
         if method is None or reason is not None:
-            yield Refusal(tx_hash, position, reason or NOT_LISTED, contract, to, units)
+            yield Refusal(tx_hash, position, reason or NOT_LISTED, contract, to, max(0, units))
         elif to is None:
             yield Refusal(tx_hash, position, "receiver is no address", contract, to, units)
         else:
@@ -161,7 +161,9 @@ def _called(
         reason = _unmoved(done, call)
     if method is None or reason is not None:
         to = _shown(call.transfer_to_address)
-        yield Refusal(tx_hash, position, reason or NOT_LISTED, contract, to, value.call_value)
+        yield Refusal(
+            tx_hash, position, reason or NOT_LISTED, contract, to, max(0, value.call_value)
+        )
     else:
         sender, to = text(_account(call.caller_address)), text(_account(call.transfer_to_address))
         yield Transfer(tx_hash, position, method, sender, to, value.call_value)

@@ -13,6 +13,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 import storage
+from chains.base import ChainError
 from watcher import refused
 from watcher.clock import new_id
 
@@ -32,6 +33,8 @@ REFUSALS: dict[type[refused.Refused], tuple[int, str]] = {
     refused.NoAddressLeft: (409, "no_address_left"),
     refused.AlreadyThere: (409, "already_exists"),
     refused.AddressTampered: (409, "address_mismatch"),
+    refused.NotOurs: (409, "not_in_our_chain"),
+    refused.Busy: (409, "busy"),
 }
 TITLES = {
     400: ("Bad Request", "not_json"),
@@ -85,6 +88,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if error.status < 400:
             raise
         return _answer(_of_http(error), request_id)
+    except ChainError as error:  # its text holds no URL, key or token
+        return _answer(Problem(503, str(error), code="chain_unavailable"), request_id)
     except storage.StorageUnavailable:
         log.warning("no database", request_id=request_id)
         return _answer(

@@ -162,6 +162,13 @@ class AcceptIn(Body):
         return Decision(self.deposits, self.as_paid)
 
 
+class RescanIn(Body):
+    """What `POST /admin/networks/{network}/rescan` takes: both ends included."""
+
+    first: Annotated[int, Field(alias="from", ge=0)]
+    last: Annotated[int | None, Field(alias="to", ge=0)] = None
+
+
 class Page(BaseModel):
     """Where a list goes on, and how much of it to give."""
 

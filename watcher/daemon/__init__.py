@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Literal
 
@@ -98,7 +98,7 @@ async def run(
             for name, client in clients.items()
             if "follow" in roles
         ]
-        async with _api(settings, policy, engine, "api" in roles):
+        async with _api(settings, policy, engine, clients, "api" in roles):
             if greet is not None and key is not None:
                 greet(key)
             await _follow(followers, mining, stop)
@@ -136,13 +136,17 @@ async def _follow(
 
 @asynccontextmanager
 async def _api(
-    settings: Settings, policy: Policy, engine: Engine, serve: bool
+    settings: Settings,
+    policy: Policy,
+    engine: Engine,
+    clients: Mapping[Network, ChainClient],
+    serve: bool,
 ) -> AsyncIterator[None]:
     if not serve:
         yield
         return
     token = settings.admin.token.get_secret_value()
-    app = build_app(engine, policy, token, clock.now(), sandbox.nodes_of(settings))
+    app = build_app(engine, policy, token, clock.now(), sandbox.nodes_of(settings), clients)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:

@@ -1,0 +1,180 @@
+"""What the operator does about a payment: explain its transaction, read blocks again."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+import storage
+from chains.base import ChainClient
+from storage import Engine
+from watcher.cli.context import out, run, settings_of, show_json, show_table
+from watcher.domain.money import Network
+from watcher.explain import explain, parse_hash
+from watcher.policy import Policy
+from watcher.refused import BadField
+from watcher.render import Json, render_deposit
+from watcher.rescan import Rescan, plan
+from watcher.settling import our_tips
+
+T = TypeVar("T")
+NetworkName = Annotated[str, typer.Argument(help="Such as ethereum.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command("explain")(explain_transaction)
+    app.command("rescan")(read_again)
+
+
+def explain_transaction(
+    context: typer.Context,
+    network: NetworkName,
+    tx_hash: Annotated[str, typer.Argument(help="The transaction's hash.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say of each transfer where it went, or why it did not.
+
+    That is: credited as which deposit of which invoice, or the exact rule that refused it.
+    """
+    hash = parse_hash(tx_hash)
+
+    async def work(engine: Engine, policy: Policy, client: ChainClient) -> Json:
+        return await explain(engine, policy, client, Network(network), hash)
+
+    body = _with_client(context, network, work)
+    show_json(body) if as_json else _explain(body)
+
+
+def read_again(
+    context: typer.Context,
+    network: NetworkName,
+    first: Annotated[int, typer.Option("--from", min=0, help="The first block.")],
+    last: Annotated[
+        int | None, typer.Option("--to", min=0, help="The last one; default: our newest.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read blocks again, and add deposits that are missing.
+
+    May run beside the daemon, and again: what is there already stays as it is.
+    """
+
+    async def work(engine: Engine, policy: Policy, client: ChainClient) -> Json:
+        rescan = Rescan(engine, policy, client, await plan(engine, policy, network, first, last))
+        await _show_progress(rescan)
+        return await _result(engine, policy, rescan)
+
+    body = _with_client(context, network, work)
+    if as_json:
+        show_json(body)
+        return
+    if body["added"]:
+        columns = ("deposit", "invoice", "amount", "asset", "block", "note")
+        rows = [
+            (
+                each["id"],
+                each["invoice_id"],
+                each["amount"] or each["amount_units"],
+                each["asset"],
+                each["block_number"],
+                "older than its invoice" if each["older_than_invoice"] else "",
+            )
+            for each in body["added"]
+        ]
+        show_table("Added", columns, rows)
+    blocks = body["to"] - body["from"] + 1
+    typer.echo(f"read {blocks} blocks again, added {len(body['added'])} deposits")
+
+
+async def _show_progress(rescan: Rescan) -> None:
+    """Run it, with its rate and the time left on standard error."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[pace]:.1f} blocks/s"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(rescan.span.network, total=rescan.span.blocks, pace=0.0)
+        await rescan.run(
+            lambda: bar.update(
+                task, completed=rescan.done, pace=rescan.done / max(rescan.seconds, 1e-6)
+            )
+        )
+
+
+async def _result(engine: Engine, policy: Policy, rescan: Rescan) -> Json:
+    async with storage.read(engine) as conn:
+        tips = await our_tips(conn, policy)
+        ids = {each.invoice_id for each in rescan.added}
+        invoices = await storage.invoices.get_many(conn, ids)
+    span = rescan.span
+    return {
+        "network": span.network,
+        "from": span.first,
+        "to": span.last,
+        "added": [
+            {
+                **render_deposit(policy, invoices[each.invoice_id], each, tips),
+                "older_than_invoice": each.block_time < invoices[each.invoice_id].created_at,
+            }
+            for each in rescan.added
+        ],
+    }
+
+
+def _explain(body: Json) -> None:
+    out.print(f"{body['network']} {body['tx_hash']}: {body['detail']}", markup=False)
+    if body["moves"]:
+        columns = ("position", "asset", "amount", "to", "invoice", "verdict", "why")
+        rows = [
+            (
+                each["position"],
+                each["asset"] or each["contract"],
+                each["amount"] or each["amount_units"],
+                each["to"],
+                each["invoice_id"],
+                each["verdict"],
+                each["detail"],
+            )
+            for each in body["moves"]
+        ]
+        show_table("Moves", columns, rows)
+    for deposit in body["deposits"]:
+        if deposit["id"] not in {each["deposit_id"] for each in body["moves"]}:
+            typer.echo(
+                f"also {deposit['id']}, {deposit['status']}, in block {deposit['block_number']}"
+            )
+    if body["unseen"]:
+        typer.echo(f"not seen: {body['unseen']}")
+
+
+def _with_client(
+    context: typer.Context,
+    network: str,
+    work: Callable[[Engine, Policy, ChainClient], Awaitable[T]],
+) -> T:
+    """Do `work` with the configured database and a client of an enabled network."""
+    from watcher.daemon import build_policy, open_clients, open_database
+
+    settings = settings_of(context)
+
+    async def session() -> T:
+        policy = build_policy(settings)
+        if network not in policy.networks:
+            known = ", ".join(policy.networks) or "none"
+            raise BadField(f"is none of the enabled ones: {known}", field="network")
+        async with (
+            open_database(settings, policy) as engine,
+            open_clients(settings, policy) as clients,
+        ):
+            return await work(engine, policy, clients[Network(network)])
+
+    return run(session())

@@ -1,0 +1,78 @@
+"""What a block of our chain holds and the books lack, and adding it, in one transaction.
+
+The follower found every deposit that there was to find when it connected the block. One is missing
+where since then an address was imported, a token was listed, or internal calls became visible.
+"""
+
+from __future__ import annotations
+
+import storage
+from storage import Conn
+from storage.cursors import Cursor
+from watcher.domain.blocks import Block, BlockRef
+from watcher.domain.deposits import Deposit, DepositStatus, find_deposits
+from watcher.domain.money import Network
+from watcher.policy import Policy
+from watcher.refused import NotOurs
+from watcher.settling import settle_invoices
+
+
+async def missing(
+    conn: Conn, policy: Policy, network: Network, block: Block, now: int
+) -> list[Deposit]:
+    """The deposits in `block` that are not stored, or orphaned though it is in our chain.
+
+    Raises:
+        NotOurs: the block is not known to be in our chain.
+    """
+    cursor = await storage.cursors.get(conn, network)
+    require_ours(block.ref, await storage.blocks.at(conn, network, block.ref.number), cursor)
+    found = await _found(conn, policy, network, block, now)
+    known = await storage.deposits.known(conn, [each.id for each in found]) if found else {}
+    here = {id for id, each in known.items() if each.status is not DepositStatus.ORPHANED}
+    return [each for each in found if each.id not in here]
+
+
+async def add_missing(
+    conn: Conn, policy: Policy, network: Network, block: Block, now: int
+) -> list[Deposit]:
+    """Store what `missing` tells of, with its consequences; return it.
+
+    Holds the network's row until the transaction ends, as each step of its follower does. So our
+    chain stands still meanwhile, and a reorg that comes after finds the deposits and orphans them.
+    They are confirmed by the follower, by the usual rules.
+
+    Raises:
+        NotOurs: the block is not known to be in our chain.
+    """
+    cursor = await storage.cursors.hold(conn, network)
+    require_ours(block.ref, await storage.blocks.at(conn, network, block.ref.number), cursor)
+    found = await _found(conn, policy, network, block, now)
+    changes = await storage.deposits.add(conn, found, now)
+    events = await settle_invoices(conn, policy, set(), None, changes, now)
+    await storage.events.append(conn, events, now)
+    return [after for _, after in changes]
+
+
+def require_ours(ref: BlockRef, kept: BlockRef | None, cursor: Cursor | None) -> None:
+    """Raise NotOurs unless we hold this very block, or it is as deep as what is final.
+
+    `kept` is what we hold at its height. What is final and no longer kept has no hash to compare:
+    such a block rests on the endpoints.
+    """
+    tip = cursor.tip if cursor else None
+    if cursor is None or tip is None or ref.number > tip.number:
+        raise NotOurs(f"block {ref.number} is above our newest block")
+    if kept is not None and kept.hash != ref.hash:
+        raise NotOurs(f"block {ref.number} is {ref.hash}, in our chain {kept.hash}")
+    if kept is None and (cursor.finalized is None or ref.number > cursor.finalized):
+        raise NotOurs(f"block {ref.number} is no longer kept and not known to be final")
+
+
+async def _found(
+    conn: Conn, policy: Policy, network: Network, block: Block, now: int
+) -> list[Deposit]:
+    rules = policy.networks[network]
+    recipients = {transfer.to for transfer in block.transfers}
+    watched = await storage.addresses.watched(conn, network, rules.spec.family, recipients)
+    return find_deposits(network, block, watched, rules.rules, now)

@@ -1,0 +1,143 @@
+"""Reads blocks of our chain again, in order, and adds the deposits that are missing.
+
+Runs beside the follower, in any process. What it does is idempotent, and each block's share of it
+one transaction, so it may end or be killed anywhere and be started again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import storage
+from chains.base import ChainClient, ChainUnavailable
+from storage import Engine
+from watcher import clock
+from watcher.domain.blocks import BlockRef, Hash
+from watcher.domain.deposits import Deposit
+from watcher.domain.money import Network
+from watcher.fetching import FetchAhead
+from watcher.policy import Policy
+from watcher.recount import add_missing, missing
+from watcher.refused import BadField, NotOurs
+
+PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Seconds before each new try of a block that cannot be had, or is being reorganised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which blocks to read again, both ends included."""
+
+    network: Network
+    first: int
+    last: int
+
+    @property
+    def blocks(self) -> int:
+        return self.last - self.first + 1
+
+
+async def plan(engine: Engine, policy: Policy, network: str, first: int, last: int | None) -> Span:
+    """The blocks from `first` to `last`, or to our newest one.
+
+    Raises:
+        BadField: names what is wrong with `network`, `from` or `to`.
+    """
+    name = Network(network)
+    if name not in policy.networks:
+        known = ", ".join(policy.networks)
+        raise BadField(f"is none of the enabled ones: {known}", field="network")
+    async with storage.read(engine) as conn:
+        cursor = await storage.cursors.get(conn, name)
+        lowest = await storage.blocks.lowest(conn, name)
+    if cursor is None or cursor.tip is None or lowest is None:
+        raise BadField(f"{name} has no block yet that could be read again", field="network")
+    if last is not None and last > cursor.tip.number:
+        raise BadField(f"our newest block is {cursor.tip.number}", field="to")
+    if first < 0 or first > (cursor.tip.number if last is None else last):
+        raise BadField("must lie between 0 and the last block", field="from")
+    final = -1 if cursor.finalized is None else cursor.finalized
+    if final + 1 < lowest and first < lowest and (last is None or last > final):
+        raise BadField(
+            f"blocks {final + 1} to {lowest - 1} are no longer kept and not known to be final yet",
+            field="from" if final < first else "to",
+        )
+    return Span(name, first, cursor.tip.number if last is None else last)
+
+
+class Rescan:
+    """One pass over a span, and how far it is."""
+
+    def __init__(self, engine: Engine, policy: Policy, client: ChainClient, span: Span) -> None:
+        self.span, self.done = span, 0
+        self.added: list[Deposit] = []
+        self.seconds = 0.0
+        """How long it ran."""
+        self.error: str | None = None
+        """What stopped it, in words, where nobody waits for it."""
+        self._engine, self._policy, self._client = engine, policy, client
+        self._ahead = FetchAhead(client.block)
+        self._below: Hash | None = None
+
+    async def run(self, tell: Callable[[], object] = lambda: None) -> None:
+        """Read every block, and call `tell` after each.
+
+        Raises:
+            ChainError: a block cannot be had, also after some patience.
+            NotOurs: a block is not known to be in our chain, also after some patience.
+        """
+        started = time.monotonic()
+        try:
+            for number in range(self.span.first, self.span.last + 1):
+                self.added += await self._patiently(number)
+                self.done += 1
+                self.seconds = time.monotonic() - started
+                tell()
+        finally:
+            await self._ahead.clear()
+
+    async def _patiently(self, number: int) -> list[Deposit]:
+        """Try again where the node or the chain moves; who asks decides on a longer wait."""
+        for pause in PAUSES:
+            try:
+                return await self._read(number)
+            except (ChainUnavailable, NotOurs) as error:
+                asked = error.retry_after if isinstance(error, ChainUnavailable) else None
+                if (asked or 0) > PAUSES[-1]:
+                    raise
+                await self._ahead.clear()
+                await asyncio.sleep(max(pause, asked or 0))
+        return await self._read(number)
+
+    async def _read(self, number: int) -> list[Deposit]:
+        """Read one block and add what is missing of it."""
+        block = await self._ahead.take(number, self.span.last)
+        if block is None:
+            raise ChainUnavailable(f"there is no block {number}, though our chain has one")
+        # What builds up to a block that we keep is ours by its hash, however old.
+        if self._below not in (None, block.ref.parent_hash):
+            raise NotOurs(f"block {number} does not build on the one just read below it")
+        network = self.span.network
+        async with storage.read(self._engine) as conn:
+            lacking = await missing(conn, self._policy, network, block, clock.now())
+            kept = await storage.blocks.at(conn, network, number)
+        added: list[Deposit] = []
+        if lacking:
+            if kept is None:
+                await self._require_agreement(block.ref)
+            added = await storage.repeat(
+                self._engine,
+                lambda conn: add_missing(conn, self._policy, network, block, clock.now()),
+            )
+        self._below = block.ref.hash
+        return added
+
+    async def _require_agreement(self, ref: BlockRef) -> None:
+        """Whose hash we no longer keep rests on the endpoints: on as many as must agree."""
+        needed = self._policy.networks[self.span.network].agreement
+        names = await self._client.corroborate(ref, ())
+        if len(names) < needed:
+            raise NotOurs(f"block {ref.number}: {len(names)} of {needed} endpoints give this one")

@@ -43,9 +43,16 @@ async def open_tron(path: Path | None = None, **options: Any) -> AsyncIterator[T
         yield node
 
 
-def tron_client(*nodes: TronNode, assets: Sequence[Asset] = ASSETS) -> TronClient:
-    """A client that knows the first node's chain and reads within this process."""
-    endpoints = [EndpointSettings(name, node.url) for name, node in zip("abc", nodes, strict=False)]
+def tron_client(
+    *nodes: TronNode, assets: Sequence[Asset] = ASSETS, urls: Sequence[str] | None = None
+) -> TronClient:
+    """A client that knows the first node's chain and reads within this process.
+
+    Args:
+        urls: what to ask instead of the nodes themselves.
+    """
+    urls = urls or [node.url for node in nodes]
+    endpoints = [EndpointSettings(name, url) for name, url in zip("abc", urls, strict=False)]
     chain = nodes[0].chain
     options = ClientOptions(endpoints, assets, chain.chain_id, Hash(next(iter(chain.blocks)).hash))
     return TronClient(TRON, options, read=read_here)
@@ -81,7 +88,7 @@ async def ask(node: TronNode, path: str, **params: object) -> Any:
 class TronRow:
     """The Tron node as `tests/chains/test_contract.py` drives it."""
 
-    coin, shop, stranger = TRX, SHOP, OTHER
+    spec, coin, shop, stranger = TRON, TRX, SHOP, OTHER
 
     def __init__(self, node: TronNode) -> None:
         self._node, self._clients = node, list[ChainClient]()
@@ -99,7 +106,7 @@ class TronRow:
                     await client.close()
 
     def client(self) -> ChainClient:
-        client = tron_client(self._node)
+        client = tron_client(self._node, urls=[self.url])
         self._clients.append(client)
         return client
 

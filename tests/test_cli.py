@@ -177,6 +177,10 @@ def test_a_merchant_is_paid_from_the_command_line(office: Shell) -> None:
     made = json.loads(office.does("invoice", "create", "--merchant", merchant, *fields, "--json"))
     assert (made["quotes"][0]["address"], made["livemode"]) == (FIRST, True)
     assert made["id"] in office.does("invoice", "list", "--merchant", merchant)
+    assert office.fails("invoice", "accept", made["id"]).startswith("Everything that was paid")
+    assert office.fails("invoice", "accept", made["id"], "--deposit", "dep_none") == (
+        "deposits.0: The invoice has no such deposit."
+    )
     gone = json.loads(office.does("invoice", "cancel", made["id"], "--json"))
     assert gone["status"] == "cancelled"
     [row] = json.loads(office.does("wallet", "addresses", "--json"))
@@ -200,6 +204,7 @@ def test_what_is_not_there_is_told(office: Shell) -> None:
     for arguments in (
         ["key", "add", "--merchant", "mer_none"],
         ["invoice", "show", "inv_none"],
+        ["invoice", "accept", "inv_none", "--as-paid"],
         ["wallet", "addresses", "--wallet", "wal_none"],
     ):
         assert "there is no such" in office.fails(*arguments)

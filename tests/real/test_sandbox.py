@@ -258,6 +258,17 @@ def test_an_amount_from_an_account_of_ones_choice_is_a_part_and_the_rest_complet
     assert first["from"] == second["from"]
 
 
+def test_too_little_is_taken_as_paid_by_command_once_it_is_confirmed(sandbox: Sandbox) -> None:
+    id = sandbox.open_invoice("polygon:usdc")
+    sandbox.order("pay", id, "--amount", "9")
+    sandbox.becomes(id, "partially_paid")
+    done = attempt(sandbox.command("invoice", "accept", id, "--as-paid"))
+    assert done.returncode == 0, done.stderr
+    invoice = sandbox.becomes(id, "paid")
+    assert (invoice["flags"], invoice["paid"]["confirmed"]) == (["manual"], "9")
+    assert "accepted_as_paid" in [step["reason"] for step in invoice["timeline"]]
+
+
 @pytest.mark.parametrize("network", ["ethereum", "polygon", "tron"])
 def test_a_reorg_retracts_what_was_paid(sandbox: Sandbox, network: str) -> None:
     id = sandbox.open_invoice(f"{network}:usdt")

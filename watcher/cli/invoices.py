@@ -169,7 +169,7 @@ def _print(invoice: Json, as_json: bool) -> None:
     if invoice["deposits"]:
         show_table(
             "Deposits",
-            ("deposit", "amount", "asset", "status", "confirmations", "transaction"),
+            ("deposit", "amount", "asset", "status", "confirmations", "not counted", "transaction"),
             [
                 (
                     d["id"],
@@ -177,6 +177,7 @@ def _print(invoice: Json, as_json: bool) -> None:
                     d["asset"],
                     d["status"],
                     d["confirmations"],
+                    d["reason"],
                     d["explorer_url"],
                 )
                 for d in invoice["deposits"]

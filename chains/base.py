@@ -18,6 +18,9 @@ from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
 from watcher.domain.deposits import Depth
 from watcher.domain.money import Address, Asset, Family, Method, Network
 
+TRACE = "trace/"
+"""Begins the position of what a contract sent: no block's hash commits to it, on any network."""
+
 
 class ChainError(Exception):
     """What a client raises. The text never contains a URL, a key or a token."""
@@ -82,6 +85,8 @@ class EndpointReport:
     errors_1h: int
     reason: str | None
     """The newest fault while the endpoint is not healthy; None when it is."""
+    traces: bool | None = None
+    """Whether it tells of calls within transactions; None: not known, or nobody asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +171,7 @@ class ChainClient(Protocol):
     async def corroborate(self, ref: BlockRef, transfers: Sequence[Transfer]) -> frozenset[str]:
         """Names of the endpoints that, asked now, give `ref.hash` at `ref.number`.
 
-        Where the block hash does not commit to transfers (Tron) they must repeat those too.
+        Where the block hash does not commit to transfers (Tron, traces) they must repeat those too.
         """
 
     async def transaction(self, hash: Hash) -> Transaction | None:
@@ -228,6 +233,11 @@ class Explorer:
     block: str
 
 
+Traces = Literal["auto", "required", "off"]
+"""What to do without traces where only they show the coin that contracts send: follow and say so,
+follow no further, or never ask for them."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClientOptions:
     """What configuration says about talking to one network."""
@@ -241,6 +251,7 @@ class ClientOptions:
     """Endpoints that must say the same before it is believed where no proof says it."""
     hedge_seconds: float | None = None
     """After so long without an answer the next endpoint is asked, too; None: never."""
+    traces: Traces = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,8 +283,8 @@ class NetworkSpec:
     """How a token is named where that is not always by an address; None: by an address."""
     commits_to_transfers: bool = True
     """Whether a block's hash commits to every transfer in it; else another endpoint must."""
-    sees_internal: bool = True
-    """Whether the native coin is seen that a contract sends."""
+    needs_traces: bool = False
+    """Whether the native coin that a contract sends is in traces only."""
     finality_depth: int | None = None
     """How far below our newest block what is final stays, unless configured; None: no such rule."""
     reserved: frozenset[Address] = frozenset()

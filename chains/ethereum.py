@@ -58,7 +58,7 @@ ETHEREUM = NetworkSpec(
     hash_prefix="0x",
     payment_uri=payment_uri,
     open_client=open_client,
-    sees_internal=False,
+    needs_traces=True,
     reserved=RESERVED,
 )
 
@@ -78,6 +78,6 @@ SEPOLIA = NetworkSpec(
     hash_prefix="0x",
     payment_uri=payment_uri,
     open_client=open_client,
-    sees_internal=False,
+    needs_traces=True,
     reserved=RESERVED,
 )

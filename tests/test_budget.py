@@ -24,6 +24,8 @@ from tests.world import catch_up
 from watcher import finality
 
 BLOCK, RECEIPTS = "eth_getBlockByNumber", "eth_getBlockReceipts"
+TRACES = "debug_traceBlockByHash"
+CALL_TRACER = {"tracer": "callTracer", "timeout": "30s"}
 Said = tuple[str, list[object]]
 
 
@@ -78,7 +80,7 @@ async def assign(engine: Engine, count: int) -> None:
 
 
 @pytest.mark.parametrize("addresses", [10, 2000])
-async def test_a_connected_block_costs_two_calls_however_many_addresses_there_are(
+async def test_a_connected_block_costs_two_calls_or_three_however_many_addresses_there_are(
     tmp_path: Path, sqlite_url: str, addresses: int
 ) -> None:
     async with counted_shop(tmp_path, sqlite_url, addresses) as node:
@@ -91,6 +93,7 @@ async def test_a_connected_block_costs_two_calls_however_many_addresses_there_ar
             *((BLOCK, [hex(number), True]) for number in numbers),
             *((RECEIPTS, [f"0x{node.anvil.hash(number)}"]) for number in numbers),
         ]
+        for_blocks.append((TRACES, [f"0x{node.anvil.hash(1)}", CALL_TRACER]))  # others are empty
         at_the_head = [(BLOCK, ["0xd", True]), (BLOCK, ["latest", False])]
         how_far = [(BLOCK, ["latest", False])]  # asked once, when a third block in a row is new
     assert sorted(calls, key=str) == sorted([*for_blocks, *how_far, *at_the_head], key=str)

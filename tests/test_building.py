@@ -74,6 +74,29 @@ def test_a_second_source_is_refused_where_blocks_commit_to_transfers() -> None:
         build("polygon", second_source="required")
 
 
+@pytest.mark.parametrize("name", ["polygon", "amoy", "tron"])
+def test_traces_are_refused_where_blocks_tell_what_contracts_send(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^networks.{name}.traces: not needed"):
+        build(name, traces="auto")
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen", "traces"),
+    [
+        ("ethereum", {}, "auto"),
+        ("sepolia", {"traces": "required"}, "required"),
+        ("ethereum", {"traces": "off"}, "off"),
+        ("polygon", {}, "off"),
+    ],
+)
+def test_traces_are_asked_for_where_only_they_tell(
+    name: str, chosen: dict[str, str], traces: str
+) -> None:
+    settings = configure(name, **chosen)
+    policy = build_policy(settings).networks[Network(name)]
+    assert client_options(settings, policy).traces == traces
+
+
 def test_a_trc10_token_is_listed_by_its_number() -> None:
     tokens = [{"symbol": "BTT", "address": "1002000", "decimals": 6}]
     asset = build("tron", tokens=tokens).assets["tron:btt"]

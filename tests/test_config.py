@@ -220,7 +220,7 @@ def test_a_mistake_is_named_in_one_sentence(text: str, line: str, tmp_path: Path
         ("start_block = -1", 'start_block: must be "head" or a whole number, at least 0'),
         ("agreement = 0", 'agreement: must be "auto" or a whole number, at least 1'),
         ("agreement = 2", "agreement: asks for more than the 1 configured endpoints"),
-        ('traces = "auto"', "traces: unknown key"),
+        ('traces = "on"', "traces: must be 'auto', 'required' or 'off'"),
         ("poll_seconds = 0", "poll_seconds: must be at least 1"),
         ("reorg_limit = 1", "reorg_limit: must be at least 2"),
         ("chain_id = 0", "chain_id: must be at least 1"),

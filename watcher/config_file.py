@@ -81,6 +81,11 @@ _SECOND_SOURCE = """\
                                          # no block's hash commits to, before it is confirmed
 """
 
+_TRACES = """\
+# traces = "auto"                        # what contracts send: "required" follows only where an
+                                         # endpoint traces, "off" never asks; see the status
+"""
+
 
 def default_toml(admin_token: str, key_file: Path, networks: Iterable[NetworkSpec]) -> str:
     """The whole configuration with comments and defaults; of `networks` each is off."""
@@ -91,6 +96,7 @@ def default_toml(admin_token: str, key_file: Path, networks: Iterable[NetworkSpe
 def _network(spec: NetworkSpec) -> str:
     depth = spec.finality_depth
     special = "" if depth is None else _FINALITY_DEPTH.format(depth=depth)
+    special += _TRACES if spec.needs_traces else ""
     return _common(spec) + special + ("" if spec.commits_to_transfers else _SECOND_SOURCE)
 
 

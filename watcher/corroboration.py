@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import storage
-from chains.base import ChainClient
+from chains.base import TRACE, ChainClient
 from storage import Engine
 from watcher.domain.blocks import BlockRef, Hash, Transfer
 from watcher.domain.deposits import Deposit, is_deep
@@ -106,7 +106,8 @@ class Corroboration:
         """What to ask for a deposit: its block, and where that says nothing of it, itself."""
         # As much of a block as asking for it takes; its parent may no longer be known.
         ref = BlockRef(deposit.block_number, deposit.block_hash, Hash(""), deposit.block_time)
-        return ref, (_transfer_of(deposit),) if self._network.repeat_transfers else ()
+        repeat = self._network.repeat_transfers or deposit.position.startswith(TRACE)
+        return ref, (_transfer_of(deposit),) if repeat else ()
 
 
 def _transfer_of(deposit: Deposit) -> Transfer:

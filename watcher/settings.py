@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from chains.base import EndpointSettings
+from chains.base import EndpointSettings, Traces
 from watcher import shapes
 
 SHORTEST_TOKEN = 16
@@ -134,6 +134,7 @@ class NetworkSettings(Section):
     second_source: Literal["required", "preferred", "off"] | None = None
     finality_depth: shapes.AtLeastOne | None = None
     hedge_after_ms: Annotated[int, Field(ge=0)] = 0
+    traces: Traces | None = None
 
     @field_validator("endpoints")
     @classmethod

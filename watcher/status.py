@@ -151,7 +151,7 @@ def _endpoint_row(report: Mapping[str, Any]) -> Json:
         "forecast_today": report["forecast_today"],
         "errors_1h": report["errors_1h"],
         "quarantined": quarantined,
-        "traces": None,
+        "traces": report.get("traces"),
     }
 
 
@@ -174,10 +174,5 @@ def network_warnings(network: NetworkPolicy) -> list[str]:
         warnings.append(
             "tokens and internal transfers are confirmed on one endpoint's word: no block commits "
             "to them, and no second endpoint is configured to repeat them"
-        )
-    if not network.spec.sees_internal:
-        warnings.append(
-            "internal transfers of the native coin (sent by a contract) are not seen: "
-            "only the coin that a transaction itself carries is"
         )
     return warnings

@@ -1,13 +1,16 @@
 """From a node's two answers to a proven block with its transfers.
 
 Runs in a worker process: pure, quick to import, and everything that goes in or out can be pickled.
-Internal calls that move the native coin are in no receipt and not found here.
+Which route tells of the native coin is the block's own matter: one only, so that nothing counts
+twice. On Polygon it is the chain's log; from Amsterdam on it is the log of EIP-7708; before, it is
+the transactions' values, and for what contracts send the traces, which prove nothing: `traces`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 from chains.base import ChainDataError, Refusal
 from chains.evm.encoding import KNOWN_TYPES, transaction_type
@@ -20,14 +23,16 @@ from chains.evm.logs import (
     coin_transfer,
     ignored,
     refusal,
+    require_move_logged,
     require_value_logged,
     token_transfer,
     tx_hash,
 )
-from chains.evm.messages import Receipt, Transaction
+from chains.evm.messages import Header, Receipt, Transaction
 from chains.evm.proof import Proven, prove
 from chains.evm.rlp import number
 from chains.evm.rules import ETHEREUM_RULES, SYSTEM_ADDRESS, EvmRules
+from chains.evm.traces import Traces, internal_transfers
 from watcher.domain.blocks import Block, Transfer
 from watcher.domain.money import Address, Method, Network
 
@@ -66,61 +71,86 @@ class Reading:
     """What kept the block from being proven in full: see `proof.prove`. () = proven."""
 
 
-def read_block(block_json: bytes, receipts_json: bytes, listing: Listing) -> Reading:
+def read_block(
+    block_json: bytes, receipts_json: bytes, listing: Listing, traces: Traces | None = None
+) -> Reading:
     """Prove a block and find every transfer of the listed assets.
 
     Args:
         block_json: the result of `eth_getBlockByNumber(n, true)`.
         receipts_json: the result of `eth_getBlockReceipts(hash)`.
+        traces: what contracts sent; None: nobody tells, or the block's logs do.
 
-    Transfers stand in the order of transactions, each one's value before its logs, withdrawals
-    last. The sender of a native transfer is what the node says: shown, never used.
+    Transfers stand in the order of transactions, each one's value before its logs and what its
+    calls sent, withdrawals last. The sender of a native transfer is what the node says: shown,
+    never used.
 
     Raises:
         ChainDataError: the answers contradict themselves or the block's hash; names the block.
     """
     proven = prove(block_json, receipts_json, state_sync=listing.rules.state_sync)
-    if listing.rules.native_log is not None:
-        _check_values(proven, listing.rules.native_log)
-    found = [*_find(proven, listing), *_unproven(proven, listing)]
+    _check_values(proven, listing.rules)
+    found = [*_find(proven, listing, traces), *_unproven(proven, listing)]
     block = Block(
         proven.ref,
         tuple(move for move in found if isinstance(move, Transfer)),
-        len(block_json) + len(receipts_json),
+        len(block_json) + len(receipts_json) + (len(traces.content) if traces else 0),
     )
     refusals = tuple(claim for claim in found if isinstance(claim, Refusal))
     return Reading(block, refusals, proven.unknown_fields)
 
 
-def _check_values(proven: Proven, coin: Address) -> None:
-    """Raise ChainDataError where a transaction's value is in no log of its own."""
+def by_moves(header: Header, rules: EvmRules) -> bool:
+    """Whether the block logs every move of the coin: by its fork, never by seeing such a log."""
+    return rules.logs_moves and header.block_access_list_hash is not None
+
+
+def _check_values(proven: Proven, rules: EvmRules) -> None:
+    """Raise ChainDataError where a transaction's value is in no log of its own, and should be."""
+    moves = by_moves(proven.block, rules)
+    if rules.native_log is None and not moves:
+        return
     try:
         for tx, receipt in zip(proven.block.transactions, proven.receipts, strict=True):
-            require_value_logged(tx, receipt, coin)
+            if moves:
+                require_move_logged(tx, receipt, SYSTEM_ADDRESS)
+            elif rules.native_log is not None:
+                require_value_logged(tx, receipt, rules.native_log)
     except ValueError as error:
         raise ChainDataError(f"block {proven.ref.number}: {error}") from error
 
 
-def _find(proven: Proven, listing: Listing) -> Iterator[Transfer | Refusal]:
-    block, coin = proven.block, listing.rules.native_log
-    for tx, receipt in zip(block.transactions, proven.receipts, strict=True):
+def _find(proven: Proven, listing: Listing, traces: Traces | None) -> Iterator[Transfer | Refusal]:
+    block, native = proven.block, listing.native
+    moves = by_moves(block, listing.rules)
+    by_logs = moves or listing.rules.native_log is not None
+    tokens = {**listing.tokens, SYSTEM_ADDRESS: native} if moves else listing.tokens
+    inner: Iterable[Sequence[Transfer]] = repeat((), len(block.transactions))
+    if traces is not None and not by_logs:
+        inner = internal_transfers(proven, traces, native)
+    for tx, receipt, calls in zip(block.transactions, proven.receipts, inner, strict=True):
         explained = tx.hash == listing.explained
-        reason = _no_value(tx, coin)
+        reason = _no_value(tx, by_logs)
         if reason is None:
-            yield _moved_value(tx, receipt, listing.native)
+            yield _moved_value(tx, receipt, native)
         elif explained:
             yield Refusal(tx_hash(tx.hash), "value", reason)
-        yield from _in_logs(tx, receipt, listing, explained)
+        yield from _in_logs(tx, receipt, listing, tokens, explained)
+        yield from calls
     for index, withdrawal in enumerate(block.withdrawals or ()):
         if gwei := number(withdrawal.amount):
             to, units = canonical(withdrawal.address), gwei * GWEI
-            yield Transfer(None, f"withdrawal/{index}", listing.native, None, to, units)
+            yield Transfer(None, f"withdrawal/{index}", native, None, to, units)
 
 
 def _in_logs(
-    tx: Transaction, receipt: Receipt, listing: Listing, explained: bool
+    tx: Transaction,
+    receipt: Receipt,
+    listing: Listing,
+    tokens: Mapping[Address, Method],
+    explained: bool,
 ) -> Iterator[Transfer | Refusal]:
-    tokens, coin = listing.tokens, listing.rules.native_log
+    coin = listing.rules.native_log
     for index, log in enumerate(receipt.logs):
         reason = ignored(receipt, index, tokens, coin)
         if reason is not None:
@@ -147,9 +177,9 @@ def _unproven(proven: Proven, listing: Listing) -> Iterator[Refusal]:
             yield Refusal(hash, f"log/{index}", reason, canonical(log.address))
 
 
-def _no_value(tx: Transaction, coin: Address | None) -> str | None:
+def _no_value(tx: Transaction, by_logs: bool) -> str | None:
     """Why the value of a transaction is nobody's payment, whatever came of it; None: judge it."""
-    if coin is not None:
+    if by_logs:
         return "the coin's moves are logs here"
     if tx.to is None:
         return "creates a contract"

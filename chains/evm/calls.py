@@ -26,6 +26,8 @@ class Named(msgspec.Struct, gc=False):
 
     number: Quantity
     hash: Word
+    transactions: list[msgspec.Raw]
+    block_access_list_hash: str | None = msgspec.field(name="blockAccessListHash", default=None)
 
 
 async def block_ref(node: Endpoint, block: int | str) -> BlockRef | None:

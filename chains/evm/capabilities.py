@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from chains.base import Capability, ChainError, ChainUnavailable
+from chains.base import Capability, ChainError, ChainUnavailable, Traces
 from chains.endpoint import Endpoint
 from chains.evm import calls
+from chains.evm.tracing import ask_traces
 from watcher.domain.blocks import BlockRef
 from watcher.domain.money import Asset
 
@@ -24,13 +25,13 @@ async def examine(
     require_chain: Callable[[Endpoint], Awaitable[str]],
     pace_seconds: int,
     *,
-    by_traces: bool,
+    traces: Traces | None,
 ) -> list[Capability]:
     """Every check of one endpoint; after a wrong chain or no answer at all, only that.
 
     Args:
         require_chain: says which chain it follows; raises WrongChain.
-        by_traces: internal payments of the native coin show in traces only.
+        traces: what to do without; None: no payment shows in traces only.
     """
     chain = await _check(node, "chain", require_chain(node))
     if not chain.ok:
@@ -39,8 +40,8 @@ async def examine(
     found.append(await _check(node, "head", _head(node, pace_seconds)))
     found.append(await _check(node, "finality", _finality(node)))
     found.append(await _check(node, "receipts", _receipts(node)))
-    if by_traces:
-        found.append(await _check(node, "traces", _traces(node)))
+    if traces is not None:
+        found.append(await _check(node, "traces", _traces(node, traces)))
     for asset in assets:
         if asset.contract is not None:
             found.append(await _check(node, f"token {asset.symbol}", _token(node, asset)))
@@ -78,18 +79,15 @@ async def _receipts(node: Endpoint) -> str:
     return f"{len(receipts)} in block {head.number}"
 
 
-async def _traces(node: Endpoint) -> str:
+async def _traces(node: Endpoint, mode: Traces) -> str:
+    if mode == "off":
+        return "not asked for"
+    head: BlockRef = await calls.newest(node)
     try:
-        head: BlockRef = await calls.newest(node)
-        params = [f"0x{head.hash}", {"tracer": "callTracer"}]
-        traces = await node.raw("debug_traceBlockByHash", params)
-    except ChainError as error:
-        raise Doubt(
-            f"none; this version does not read them: ETH that a contract sends is not seen: {error}"
-        ) from None
-    if traces is None:
-        raise Doubt("none; this version does not read them: ETH that a contract sends is not seen")
-    return "callTracer"
+        return (await ask_traces(node, head.number, f"0x{head.hash}")).tracer
+    except ChainUnavailable as error:
+        words = f"none; ETH that a contract sends is not seen with it: {error}"
+        raise (ChainUnavailable if mode == "required" else Doubt)(words) from None
 
 
 async def _token(node: Endpoint, asset: Asset) -> str:

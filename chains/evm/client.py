@@ -1,16 +1,16 @@
-"""Reads any EVM network: two calls per block to one endpoint, proven before anyone sees it."""
+"""Implements the chain client for any EVM network; `reader` reads its blocks."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from operator import attrgetter, itemgetter
 
 from chains.base import (
+    TRACE,
     Capability,
     ChainDataError,
     ChainUnavailable,
@@ -22,28 +22,20 @@ from chains.base import (
     Transaction,
     WrongChain,
 )
-from chains.endpoint import Endpoint, shaped
+from chains.endpoint import Endpoint
 from chains.endpoints import EndpointPool
 from chains.evm import balances, calls, transaction
-from chains.evm.blocks import Listing, Reading, header_fields
+from chains.evm.blocks import Listing
 from chains.evm.capabilities import examine
 from chains.evm.provider import FastHTTPProvider
-from chains.evm.rpc import NoSuchBlock
+from chains.evm.reader import BlockReader
 from chains.evm.rules import ETHEREUM_RULES, EvmRules
+from chains.evm.tracing import Tracing
 from chains.evm.worker import Read, read_apart
 from chains.transaction import find, in_block
 from chains.worker import SHARED
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
 from watcher.domain.money import Address, Asset
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A block that was read, who gave it, and what it gave."""
-
-    endpoint: str
-    block_json: bytes
-    reading: Reading
 
 
 class EvmClient:
@@ -76,8 +68,11 @@ class EvmClient:
             self._identify,
             hedge_seconds=options.hedge_seconds,
         )
+        mode = options.traces if self._native_listed else "off"
+        names = [endpoint.name for endpoint in options.endpoints]
+        self._tracing = Tracing(mode, names, spec.assets[0].symbol, rules)
         self._shared = SHARED if read is None else None
-        self._read = read or read_apart
+        self._reader = BlockReader(self._pool, self._tracing, read or read_apart)
         if self._shared is not None:
             self._shared.hold()
 
@@ -99,23 +94,28 @@ class EvmClient:
         return await self._same_at(said[-self._options.agreement].number)
 
     async def block(self, number: int) -> Block | None:
-        reading = await self._proven(number, self._listing)
-        return None if reading is None else self._listed(reading.block)
+        found = await self._reader.block(number, self._listing)
+        return None if found is None else self._listed(found.reading.block)
 
     async def transaction(self, hash: Hash) -> Transaction | None:
         listing = replace(self._listing, explained=f"0x{hash}")
-        unseen = transaction.unseen(listing.rules)
 
         async def read(number: int) -> Transaction | None:
-            found = await self._proven(number, listing)
+            found = await self._reader.block(number, listing)
             if found is None:
                 return None
-            return in_block(hash, self._listed(found.block), found.refusals, unseen)
+            block, unseen = self._listed(found.reading.block), transaction.unseen(found.untraced)
+            return in_block(hash, block, found.reading.refusals, unseen)
 
         return await find(self._pool, hash, partial(transaction.place, hash=hash), read)
 
     async def corroborate(self, ref: BlockRef, transfers: Sequence[Transfer]) -> frozenset[str]:
-        """The hash commits to every transfer, so `transfers` need not be asked for."""
+        """The hash commits to every transfer but those of traces, which must be repeated."""
+        internal = [each for each in transfers if each.position.startswith(TRACE)]
+        if internal and self._tracing.mode != "off":
+            repeats = partial(self._reader.repeats, ref, internal, self._listing)
+            said = await self._pool.each(repeats)
+            return self._tracing.vouching(ref.number, said, self._options.agreement)
         given = await self._pool.each(partial(calls.block_ref, block=ref.number))
         return frozenset(name for name, other in given.items() if other and other.hash == ref.hash)
 
@@ -143,20 +143,21 @@ class EvmClient:
 
     async def capabilities(self) -> Sequence[Capability]:
         options, pace = self._options, self._pace_seconds
-        by_traces = self._listing.rules.native_log is None
+        traces = options.traces if self._listing.rules.native_log is None else None
         found = await asyncio.gather(
             *(
-                examine(node, options.assets, self._require_chain, pace, by_traces=by_traces)
+                examine(node, options.assets, self._require_chain, pace, traces=traces)
                 for node in self._pool.endpoints
             )
         )
         return [capability for of_endpoint in found for capability in of_endpoint]
 
     def endpoints(self) -> Sequence[EndpointReport]:
-        return self._pool.reports()
+        tells = self._tracing.tells
+        return [replace(each, traces=tells(each.name)) for each in self._pool.reports()]
 
     def warnings(self) -> Sequence[str]:
-        return ()
+        return self._tracing.warnings()
 
     async def close(self) -> None:
         await self._pool.close()
@@ -173,6 +174,7 @@ class EvmClient:
     async def _identify(self, node: Endpoint) -> None:
         await self._require_chain(node)
         await self._require_decimals(node)
+        self._tracing.forget(node)
 
     async def _require_chain(self, node: Endpoint) -> str:
         """Both, since private chains share ids and forks share a genesis."""
@@ -205,63 +207,9 @@ class EvmClient:
         return head
 
     async def _head_number(self, node: Endpoint) -> int:
-        return (await calls.newest(node)).number
-
-    async def _proven(self, number: int, listing: Listing) -> Reading | None:
-        found = await self._pool.ask(partial(self._find, number, listing))
-        if found is not None and found.reading.unknown_fields:
-            # Not within `ask`: that nobody can second it is no fault of who gave it.
-            found = await self._seconded(number, listing, found)
-        return None if found is None else found.reading
-
-    async def _find(self, number: int, listing: Listing, node: Endpoint) -> _Found | None:
-        """One endpoint answers both calls, so a failed proof names, and quarantines, the liar."""
-        block = await self._full_block(number, node)
-        if block is None:
-            return None
-        named = shaped(calls.HEADER, block, calls.Named)
-        calls.require_number(int(named.number, 16), number)
-        # By hash: asked by number, a reorg between the two calls would mix two blocks.
-        receipts = await node.raw("eth_getBlockReceipts", [named.hash])
-        if receipts is None:
-            raise ChainUnavailable(f"no receipts of block {number}, just given")
-        return _Found(node.name, block, await self._read(block, receipts, listing))
-
-    async def _full_block(self, number: int, node: Endpoint) -> bytes | None:
-        block = None
-        with suppress(NoSuchBlock):  # an error of some, a null of others: the same words
-            block = await node.raw(calls.HEADER, [hex(number), True])
-        head = node.health.head
-        if block is None and head is not None and number <= head:
-            raise ChainUnavailable(f"no block {number}, but a head at {head}")
-        return block
-
-    async def _seconded(self, number: int, listing: Listing, found: _Found) -> _Found:
-        """Require another endpoint's block where the header of `found` cannot be recomputed.
-
-        Either the other's is proven in full, and then it is the one to believe; or it has the very
-        same header. A difference does not tell who lied, but only who cannot prove it may have.
-        """
-        fields = ", ".join(found.reading.unknown_fields)
-        try:
-            other = await self._pool.ask(partial(self._find, number, listing), but={found.endpoint})
-        except ChainUnavailable as error:
-            raise ChainUnavailable(
-                f"block {number}: a second endpoint is needed for headers with unknown fields "
-                f"{fields}; {error}",
-                retry_after=error.retry_after,
-            ) from error
-        if other is None:
-            raise ChainUnavailable(f"block {number}: no second endpoint has it yet ({fields})")
-        unproven, theirs = header_fields(found.block_json), header_fields(other.block_json)
-        if not other.reading.unknown_fields:
-            if any(theirs.get(name, value) != value for name, value in unproven.items()):
-                lie = ChainDataError(f"block {number}: not the one that is proven ({fields})")
-                self._pool.blame(found.endpoint, lie)
-            return other
-        if theirs != unproven:
-            raise ChainDataError(f"block {number}: two endpoints differ in its header ({fields})")
-        return found
+        head = await calls.newest(node)
+        await self._tracing.probe(node, head.number, head.hash)
+        return head.number
 
     def _listed(self, block: Block) -> Block:
         if self._native_listed:

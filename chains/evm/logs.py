@@ -106,6 +106,23 @@ def require_value_logged(tx: Transaction, receipt: Receipt, coin: Address) -> No
     raise ValueError(f"transaction {tx.hash} moved a value that no log tells of")
 
 
+def require_move_logged(tx: Transaction, receipt: Receipt, system: Address) -> None:
+    """The same where the chain logs moves as a token does (EIP-7708); none to oneself."""
+    sender = canonical(tx.sender)
+    moved = tx.value != "0x0" and receipt.status == SUCCESS and sender != canonical(tx.to or "")
+    if not moved or transaction_type(tx) not in KNOWN_TYPES:
+        return
+    topics = [TRANSFER, as_word(sender)]
+    if tx.to is not None:  # else to the contract that it creates
+        topics.append(as_word(canonical(tx.to)))
+    amount = f"0x{number(tx.value):064x}"
+    for log in receipt.logs:
+        same = log.data == amount and canonical(log.address) == system
+        if same and log.topics[: len(topics)] == topics:
+            return
+    raise ValueError(f"transaction {tx.hash} moved a value that no log tells of")
+
+
 def refusal(hash_text: str, index: int, log: Log, reason: str) -> Refusal:
     """No payment, though a proven log may look like one; with what it says, where that is read."""
     place = _RECEIVER.get(log.topics[0]) if log.topics else None

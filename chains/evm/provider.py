@@ -17,9 +17,9 @@ from web3.types import RPCEndpoint, RPCResponse
 
 from chains.base import EndpointSettings
 from chains.evm.rpc import result_of
+from chains.evm.traces import RECURSION_LIMIT
 from chains.http import Connection
 
-RECURSION_LIMIT = 1000
 # py_ecc, which web3 brings in, raises the limit a hundredfold. Then an answer of a node that is
 # nested deep enough ends the process instead of raising RecursionError.
 sys.setrecursionlimit(RECURSION_LIMIT)

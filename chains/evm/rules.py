@@ -16,8 +16,10 @@ class EvmRules:
 
     native_log: Address | None = None
     """In whose name the chain logs every move of its coin; None: it does not, values count."""
+    logs_moves: bool = False
+    """Whether its Amsterdam blocks log every move of the coin (EIP-7708): `blocks.by_moves`."""
     state_sync: bool = False
     """Its bridge pays by a last transaction of type 0x7f, formerly by a made-up one: `bridge`."""
 
 
-ETHEREUM_RULES = EvmRules()
+ETHEREUM_RULES = EvmRules(logs_moves=True)

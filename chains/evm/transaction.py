@@ -6,7 +6,6 @@ import msgspec
 
 from chains.endpoint import Endpoint
 from chains.evm.calls import Quantity, Word
-from chains.evm.rules import EvmRules
 from chains.transaction import Place
 from watcher.domain.blocks import Hash
 
@@ -29,6 +28,6 @@ async def place(node: Endpoint, hash: Hash) -> Place:
     return "waiting" if placed.block_number is None else int(placed.block_number, 16)
 
 
-def unseen(rules: EvmRules) -> str | None:
-    """What contracts pay in it; nothing where the chain logs every move of its coin."""
-    return None if rules.native_log else "the coin that contracts pay in it: no traces are read"
+def unseen(untraced: bool) -> str | None:
+    """What contracts pay in it, where only traces tell and were not there."""
+    return "the coin that contracts pay in it: no traces were read" if untraced else None

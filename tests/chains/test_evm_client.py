@@ -26,8 +26,10 @@ from chains.base import (
     EndpointSettings,
     WrongChain,
 )
+from chains.base import Traces as Mode
 from chains.evm.blocks import Listing, Reading, read_block
 from chains.evm.client import EvmClient
+from chains.evm.traces import Traces
 from chains.evm.worker import Read, read_here
 from chains.http import Connection
 from chains.worker import Worker
@@ -64,13 +66,14 @@ async def open_client(
     genesis: Hash | None = None,
     assets: Sequence[Asset] = (ETH, USDT),
     agreement: int = 1,
+    traces: Mode = "off",
 ) -> AsyncIterator[EvmClient]:
     """A client of endpoints named a, b, … that reads within this process."""
     endpoints = [
         EndpointSettings(name, node) if isinstance(node, str) else node
         for name, node in zip("abc", nodes, strict=False)
     ]
-    options = ClientOptions(endpoints, assets, chain_id, genesis, agreement)
+    options = ClientOptions(endpoints, assets, chain_id, genesis, agreement, traces=traces)
     client = EvmClient(ETHEREUM, options, read=read)
     try:
         yield client
@@ -410,9 +413,10 @@ async def test_who_repeats_a_hash_corroborates(anvil: Anvil, node: Proxy) -> Non
         assert states(client) == ["healthy", "healthy"]
 
 
-async def unsure(block: bytes, receipts: bytes, listing: Listing) -> Reading:
+async def unsure(block: bytes, receipts: bytes, listing: Listing, traces: Traces | None) -> Reading:
     """Reads as if the header had a field of a coming fork."""
-    return replace(await read_here(block, receipts, listing), unknown_fields=("slotNumber",))
+    reading = await read_here(block, receipts, listing, traces)
+    return replace(reading, unknown_fields=("slotNumber",))
 
 
 async def test_an_unknown_header_field_needs_a_second_endpoint(anvil: Anvil, node: Proxy) -> None:
@@ -452,12 +456,13 @@ async def test_capabilities_say_what_is_wrong(anvil: Anvil, node: Proxy) -> None
     anvil.put_token(USDT.contract, decimals=18)
     for method in (RECEIPTS, "debug_traceBlockByHash"):
         node.fail(faults.error({"code": -32601, "message": "not offered"}), method)
-    async with open_client(node.url) as client:
+    node.fail(faults.error({"code": -32601, "message": "not offered"}), "trace_block")
+    async with open_client(node.url, traces="required") as client:
         found = {capability.check: capability for capability in await client.capabilities()}
     wrong = {check: capability.detail for check, capability in found.items() if not capability.ok}
     assert set(wrong) == {"receipts", "traces", "token USDT"}
     assert wrong["token USDT"] == "18 decimals, configured 6"
-    assert wrong["traces"].startswith("none; this version does not read them")
+    assert wrong["traces"].startswith("none; ETH that a contract sends is not seen with it")
 
 
 async def test_clients_share_one_worker_that_ends_with_the_last(

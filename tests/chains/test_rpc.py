@@ -72,6 +72,17 @@ def test_what_says_nothing_of_the_chain_is_unavailable(body: object) -> None:
 
 
 @pytest.mark.parametrize(
+    "message",
+    [
+        "missing trie node 0a (path ) state is gone",
+        "required historical state unavailable (reexec=128)",
+    ],
+)
+def test_a_state_that_is_gone_is_told_from_an_outage(message: str) -> None:
+    assert type(refusal(make_answer(rpc(error={"code": -32000, "message": message})))) is NoState
+
+
+@pytest.mark.parametrize(
     ("error", "kind"),
     [
         ({"code": -32601, "message": "the method eth_getBlockReceipts does not exist"}, "refused"),

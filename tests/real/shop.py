@@ -17,6 +17,7 @@ from aiohttp.test_utils import TestClient, TestServer
 import storage
 from chains.evm.blocks import Listing, Reading, read_block
 from chains.evm.client import EvmClient
+from chains.evm.traces import Traces
 from storage import Engine, close, open_engine
 from tests.anvil import Anvil
 from tests.factories import ADDRESS, FAMILY, make_id, make_invoice, make_quote
@@ -43,9 +44,11 @@ DEADLINE_SECONDS = 20.0
 Json = dict[str, Any]
 
 
-async def read_here(block: bytes, receipts: bytes, listing: Listing) -> Reading:
+async def read_here(
+    block: bytes, receipts: bytes, listing: Listing, traces: Traces | None
+) -> Reading:
     """Prove a block in this process: a story need not wait for the worker's start."""
-    return read_block(block, receipts, listing)
+    return read_block(block, receipts, listing, traces)
 
 
 def bill(

@@ -60,6 +60,7 @@ def client_options(settings: Settings, network: NetworkPolicy) -> ClientOptions:
         genesis_hash=None if given == "any" else Hash(given),
         agreement=network.agreement,
         hedge_seconds=chosen.hedge_after_ms / 1000 or None,
+        traces=(chosen.traces or "auto") if network.spec.needs_traces else "off",
     )
 
 
@@ -70,6 +71,10 @@ def _network_policy(settings: Settings, name: Network, chosen: NetworkSettings) 
         raise ConfigError(f"networks.{name}: unknown network; there are {known}")
     if chosen.finality_depth is not None and spec.finality_depth is None:
         raise ConfigError(f"networks.{name}.finality_depth: this network has no such rule")
+    if chosen.traces is not None and not spec.needs_traces:
+        raise ConfigError(
+            f"networks.{name}.traces: not needed here, where blocks tell what contracts send"
+        )
     if spec.family != "tron" and any(each.solidity_url for each in chosen.endpoints):
         raise ConfigError(f"networks.{name}.endpoints: solidity_url is for Tron only")
     assets = {asset.method: asset for asset in _listed(spec, chosen)}

@@ -7,11 +7,13 @@ import json
 import pytest
 
 from chains.base import ChainDataError
-from chains.evm.blocks import Reading, header_fields
+from chains.evm.blocks import Reading, header_fields, read_block
 from chains.evm.header import BESIDE, PRAGUE, encode_header, unproven_fields
 from chains.evm.messages import decode_block
 from chains.evm.rlp import hashed
+from chains.evm.trie import EMPTY_ROOT
 from tests.chains.evm.made import (
+    PAYER,
     SHOP,
     TOKEN,
     make_answers,
@@ -20,7 +22,16 @@ from tests.chains.evm.made import (
     make_transaction,
     word,
 )
-from tests.chains.evm.recorded import Answers, Json, encoded, flipped, read
+from tests.chains.evm.recorded import (
+    NATIVE,
+    Answers,
+    Json,
+    encoded,
+    flipped,
+    listing,
+    read,
+)
+from tests.chains.evm.traced import call_traces, make_call
 
 NEW_HASH = word(0xABC)
 
@@ -215,3 +226,83 @@ def test_header_fields_differ_where_headers_or_transactions_do(field: str) -> No
 def test_header_fields_of_what_is_no_block_are_refused(content: bytes) -> None:
     with pytest.raises(ChainDataError, match="malformed block"):
         header_fields(content)
+
+
+# Amsterdam logs every move of the coin (EIP-7708): one route for all of it, and no other.
+
+SYSTEM = "0x" + "f" * 39 + "e"
+AFTER = {"blockAccessListHash": word(7), "slotNumber": "0x1"} | dict.fromkeys(
+    ("withdrawalsRoot", "parentBeaconBlockRoot", "requestsHash"), word(0)
+) | dict.fromkeys(("baseFeePerGas", "blobGasUsed", "excessBlobGas"), "0x0")  # fmt: skip
+
+
+def moved(amount: int, **fields: Json) -> Json:
+    """The chain's log of a move from PAYER to SHOP."""
+    return make_log(amount, address=SYSTEM, **fields)
+
+
+def after_fork(*logs: Json, status: str = "0x1", **tx: Json) -> Answers:
+    """A block of Amsterdam whose one transaction sends 7 wei, unless it says otherwise."""
+    pair = make_transaction(**tx), make_receipt(*logs, status=status)
+    return make_answers(pair, withdrawals=[], **{**AFTER, "withdrawalsRoot": f"0x{EMPTY_ROOT}"})
+
+
+def paid(reading: Reading) -> list[tuple[str, int]]:
+    return [(move.position, move.units) for move in reading.block.transfers]
+
+
+def test_a_logged_move_is_counted_once_and_the_value_not_again() -> None:
+    reading = read(after_fork(moved(7)))
+    assert paid(reading) == [("log/0", 7)]
+    assert (reading.block.transfers[0].method, reading.unknown_fields) == (NATIVE, ())
+
+
+def test_what_contracts_send_is_in_the_logs_of_amsterdam() -> None:
+    assert paid(read(after_fork(moved(7), make_log(4), moved(5)), TOKEN)) == [
+        ("log/0", 7),
+        ("log/1", 4),
+        ("log/2", 5),
+    ]
+
+
+def test_such_a_log_before_amsterdam_is_nothing() -> None:
+    answers = make_answers((make_transaction(), make_receipt(moved(7), moved(5))))
+    assert paid(read(answers)) == [("value", 7)]
+
+
+def test_traces_of_a_block_that_logs_moves_count_nothing() -> None:
+    answers = after_fork(moved(7))
+    traces = call_traces(answers, [make_call(7, make_call(5), **{"from": PAYER})])
+    reading = read_block(answers.block, answers.receipts, listing(), traces)
+    assert paid(reading) == [("log/0", 7)]
+
+
+@pytest.mark.parametrize(
+    ("logs", "tx"),
+    [
+        ((), {}),
+        ((moved(6),), {}),
+        ((make_log(7),), {}),
+        ((moved(7),), {"to": TOKEN}),
+        ((), {"to": None}),
+    ],
+    ids=["no log", "another amount", "a token's", "another recipient", "none of a creation"],
+)
+def test_a_value_that_amsterdam_did_not_log_is_refused(logs: list[Json], tx: Json) -> None:
+    with pytest.raises(ChainDataError, match=r"block 100: .* moved a value that no log tells of"):
+        read(after_fork(*logs, **tx))
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [({"value": "0x0"}, "0x1"), ({"to": PAYER}, "0x1"), ({}, "0x0")],
+    ids=["no value", "to oneself", "failed"],
+)
+def test_what_moves_nothing_needs_no_log(fields: Json, status: str) -> None:
+    assert paid(read(after_fork(status=status, **fields))) == []
+
+
+def test_a_creation_is_logged_to_the_contract_that_it_creates() -> None:
+    created = moved(7, topics=[*moved(7)["topics"][:2], word(int(TOKEN, 16))])
+    (move,) = read(after_fork(created, to=None)).block.transfers
+    assert (move.to, move.units) == (TOKEN, 7)

@@ -285,6 +285,7 @@ async def test_a_locked_database_does_not_end_the_heartbeat(sqlite_url, monkeypa
         done, _ = await asyncio.wait([beat], timeout=1)
         other.close()
         beat.cancel()
+        await asyncio.wait([beat])  # else its connection is left to the garbage collector
         assert not done
     finally:
         await storage.close(engine)

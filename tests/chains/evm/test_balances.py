@@ -23,8 +23,10 @@ from chains.evm.client import EvmClient
 from chains.evm.worker import read_here
 from chains.sandbox.evm.assembly import assemble
 from chains.sandbox.evm.contracts import token
+from chains.sandbox.evm.payments import plain
 from tests import proxy as faults
 from tests.anvil import Anvil
+from tests.chains.sandbox.evm import open_evm
 from tests.multicall import MULTICALL_CODE
 from tests.proxy import Call, Fault, Proxy
 from watcher.domain.money import Address, Asset
@@ -210,3 +212,15 @@ async def test_a_block_that_changes_while_it_is_read_gives_no_balances(bare: Anv
         proxy.fail(reorganise, "eth_getBalance", times=1)
         with pytest.raises(ChainUnavailable, match="changed while its state was read"):
             await held(client, number, ETH)
+
+
+async def test_the_embedded_node_answers_by_multicall_too() -> None:
+    async with open_evm() as node, Proxy(node.url) as proxy, open_client(proxy.url) as client:
+        node.chain.send(plain(None, SHOP, 5))
+        node.chain.send(plain(contract(USDT), SHOP, 7))
+        node.mine()
+        node.chain.send(plain(None, SHOP, 1))
+        node.mine()
+        assert await held(client, 1, ETH, USDT) == [5, 7]
+        assert await held(client, 2, ETH, USDT) == [6, 7]
+        assert proxy.calls["eth_getBalance"] == 0

@@ -11,6 +11,7 @@ from aiohttp import web
 from chains.base import ChainDataError, ChainUnavailable, EndpointRefused, Holding
 from chains.sandbox.tron.accounts import inner
 from chains.sandbox.tron.orders import Order
+from chains.sandbox.tron.payments import plain
 from chains.tvm.address import raw
 from chains.tvm.balances import ACCOUNT, AT_ONCE, CONSTANT
 from chains.tvm.client import TronClient
@@ -174,8 +175,9 @@ async def test_an_embedded_node_holds_what_its_final_blocks_paid() -> None:
     async with sandbox.open_tron() as node, sandbox.open_client(node) as client:
         node.chain.send(Order(inner(SHOP), 5))
         node.chain.send(Order(inner(SHOP), 8, coin=str(sandbox.COIN.contract)))
+        node.chain.send(plain(sandbox.contract(sandbox.USDT), inner(SHOP), 7))
         node.mine()
         node.mine(50)
         node.chain.send(Order(inner(SHOP), 100))
         node.mine()
-        assert await held(client, sandbox.TRX, sandbox.COIN) == [5, 8]
+        assert await held(client, sandbox.TRX, sandbox.COIN, sandbox.USDT) == [5, 8, 7]

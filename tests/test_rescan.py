@@ -129,6 +129,25 @@ async def test_a_deposit_that_was_added_is_orphaned_with_its_block(chain, follow
     assert (await told(engine))[2:] == ["deposit.orphaned", "invoice.awaiting_payment"]
 
 
+async def test_a_reorg_waits_for_what_is_being_added_and_orphans_it(chain, follower, engine):
+    gone = chain.mine(make_transfer(100, to=IMPORTED))
+    await catch_up(follower)
+    await import_address(engine)
+    chain.reorg(depth=1)
+    chain.mine()
+    chain.mine()
+    async with storage.write(engine) as conn:
+        await recount.add_missing(conn, POLICY, NETWORK, gone, 0)
+        turns = asyncio.create_task(catch_up(follower))
+        assert (await asyncio.wait([turns], timeout=0.3))[0] == set()
+    await turns
+    assert (await the_invoice(engine, "2")).status is InvoiceStatus.AWAITING_PAYMENT
+    assert [kind for kind in await told(engine) if kind.startswith("deposit.")] == [
+        "deposit.detected",
+        "deposit.orphaned",
+    ]
+
+
 async def test_a_block_that_left_our_chain_adds_nothing(chain, follower, engine):
     """The rescan has read the block; before it stores anything the follower takes the block off."""
     gone = chain.mine(make_transfer(100, to=IMPORTED))

@@ -133,20 +133,10 @@ async def _result(engine: Engine, policy: Policy, rescan: Rescan) -> Json:
 def _explain(body: Json) -> None:
     out.print(f"{body['network']} {body['tx_hash']}: {body['detail']}", markup=False)
     if body["moves"]:
-        columns = ("position", "asset", "amount", "to", "invoice", "verdict", "why")
         rows = [
-            (
-                each["position"],
-                each["asset"] or each["contract"],
-                each["amount"] or each["amount_units"],
-                each["to"],
-                each["invoice_id"],
-                each["verdict"],
-                each["detail"],
-            )
-            for each in body["moves"]
+            (each["position"], _amount(each), each["verdict"], _why(each)) for each in body["moves"]
         ]
-        show_table("Moves", columns, rows)
+        show_table("Moves", ("position", "amount", "verdict", "why"), rows)
     for deposit in body["deposits"]:
         if deposit["id"] not in {each["deposit_id"] for each in body["moves"]}:
             typer.echo(
@@ -154,6 +144,22 @@ def _explain(body: Json) -> None:
             )
     if body["unseen"]:
         typer.echo(f"not seen: {body['unseen']}")
+
+
+def _amount(move: Json) -> str:
+    return f"{move['amount'] or move['amount_units'] or ''} {move['asset'] or ''}".strip()
+
+
+def _why(move: Json) -> str:
+    """A line each, short enough that a narrow terminal keeps ids whole."""
+    lines = [move["detail"]]
+    if move["contract"] and not move["asset"]:
+        lines.append(f"contract {move['contract']}")
+    if move["to"]:
+        lines.append(f"to {move['to']}")
+    if move["invoice_id"] and move["verdict"] == "refused":
+        lines.append(f"an address of {move['invoice_id']}")
+    return "\n".join(lines)
 
 
 def _with_client(

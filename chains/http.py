@@ -122,7 +122,7 @@ class Connection:
             fault = Disconnected("connection lost before the answer")
         except aiohttp.ClientPayloadError:
             fault = ChainUnavailable("answer cut short")
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, OSError) as error:  # TLS and name lookup fail as the latter
             fault = ChainUnavailable(f"no HTTP answer ({type(error).__name__})")
         raise fault  # here and not above: as its context, aiohttp's text would come along
 

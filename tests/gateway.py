@@ -65,14 +65,23 @@ class Gateway:
 
     Args:
         fork: the URL of a node on another branch.
+        below: the path that it answers below, as providers do whose URLs hold a key.
         seed: with the same requests in the same order the same of them are struck.
     """
 
-    def __init__(self, node: str, *, fork: str | None = None, seed: int = 0, port: int = 0) -> None:
+    def __init__(
+        self,
+        node: str,
+        *,
+        fork: str | None = None,
+        seed: int = 0,
+        port: int = 0,
+        below: str = "",
+    ) -> None:
         self.struck: Counter[Kind] = Counter()
         self.url = ""
         self._node, self._fork, self._port = node.rstrip("/"), (fork or "").rstrip("/"), port
-        self._rng = random.Random(seed)
+        self._below, self._rng = below, random.Random(seed)
         self._faults: Faults = ()
         self._given: dict[tuple[str, str], Reply] = {}
         self._before: Reply | None = None
@@ -155,7 +164,7 @@ class Gateway:
 
     async def _ask(self, node: str, asked: Asked) -> Reply:
         request = asked.request
-        url = node + request.path_qs.rstrip("/")
+        url = node + request.path.removeprefix(self._below).rstrip("/")
         async with self._session.request(request.method, url, data=asked.body) as response:
             return Reply(response.status, await response.read())
 

@@ -105,17 +105,42 @@ Units = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,77})$")]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
 """Of blocks: the loop stands still meanwhile."""
 
-Way = Literal["plain", "internal", "failed", "reverted", "fake", "nft", "bridge"]
-"""How money moves, or seems to.
+Comes = Literal["plain", "internal", "twice", "pulled", "forced", "bridge", "skimmed", "bounced"]
+"""How money moves.
 
-plain     the transaction itself, or a token's transfer
-internal  a contract passes it on
-failed    as plain, but the transaction fails: nothing moves
-reverted  as internal, but the inner call fails: the transaction succeeds and nothing moves
-fake      a token of the same symbol at another address
-nft       a token of the ERC-721 kind, whose logs begin like a payment's
-bridge    from another network (Polygon)
+plain      the transaction itself, or a token's transfer
+internal   a contract passes it on
+twice      a contract passes the sum on two times
+pulled     a token moves by the call of somebody who is neither payer nor payee
+forced     a contract ends, and what it has goes to an address unasked (SELFDESTRUCT)
+bridge     from another network (Polygon)
+skimmed    a token keeps a hundredth, and logs the whole
+bounced    a token goes back in the same transaction
 """
+Fails = Literal["failed", "starved", "overtime", "reverted", "stranded", "denied", "lent"]
+"""How money does not move though somebody tried.
+
+failed     as plain, but the transaction fails
+starved    as plain, but its code runs out of energy (Tron)
+overtime   as starved, but out of time, and the logs that it had made are left (Tron)
+reverted   as internal, but the inner call fails: the transaction succeeds
+stranded   as bridge, but the message fails (Polygon)
+denied     a token says no by what its transfer returns: the transaction succeeds
+lent       a contract with the coin in hand borrows code, and keeps the coin (DELEGATECALL)
+"""
+Seems = Literal["fake", "forged", "nft", "indexed", "malformed", "dirty", "poison", "approval"]
+"""How what is told only looks like money.
+
+fake       a token of the same symbol at another address
+forged     a log like a token's, from a contract that is none
+nft        a token of the ERC-721 kind, whose logs begin like a payment's
+indexed    a true token's log with the amount among its topics
+malformed  a true token's log with more data than an amount
+dirty      a true token's log with more in a topic than an address
+poison     a true token's payment of nothing
+approval   a true token's leave to take so much
+"""
+Way = Comes | Fails | Seems
 
 
 class Pay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,6 +155,8 @@ class Pay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whose account, by number; None: a new one."""
     sender: str | None = None
     """An address that pays instead, from what came to it. The signature is somebody else's."""
+    memo: str | None = None
+    """What the transaction says beside (Tron)."""
 
 
 class Hold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

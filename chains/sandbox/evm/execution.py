@@ -78,7 +78,7 @@ def _inner_calls(frame: Frame) -> int:
 
 def _trace(frame: Frame, gas_used: int = 0) -> Json:
     trace: Json = {
-        "type": "CALL",
+        "type": frame.kind,
         "from": frame.sender,
         "to": frame.to,
         "value": hex(frame.value),

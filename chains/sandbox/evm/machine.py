@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from chains.sandbox.state import State, coin
 from watcher.domain.money import Address
@@ -37,6 +38,7 @@ class Move:
     after: tuple[int, int]
 
 
+FrameKind = Literal["CALL", "DELEGATECALL", "SELFDESTRUCT"]
 LogMove = Callable[[Move], Log | None]
 """What the chain itself logs about a move, if it does."""
 
@@ -52,6 +54,8 @@ class Frame:
     output: bytes = b""
     error: str | None = None
     calls: list[Frame] = field(default_factory=list)
+    kind: FrameKind = "CALL"
+    """A DELEGATECALL only speaks of the value; by a SELFDESTRUCT it moves, and no code runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +87,7 @@ class Machine:
             inside.calls.append(frame)
         mark, told = self.state.mark(), len(self.logs)
         try:
-            self._move(frame.sender, frame.to, frame.value)
-            contract = self._contracts.get(frame.to)
-            if contract is not None:
-                frame.output = contract.run(self, frame)
+            self._run(frame)
             if refused:
                 raise Reverted("execution reverted")
         except Reverted as error:
@@ -95,16 +96,26 @@ class Machine:
             frame.output, frame.error = b"", str(error)
         return frame
 
-    def _move(self, sender: Address, to: Address, units: int) -> None:
+    def _run(self, frame: Frame) -> None:
+        if frame.kind == "SELFDESTRUCT":
+            self._move(frame.sender, frame.to, frame.value)  # which no chain logs
+        elif frame.kind == "CALL":
+            log = self._move(frame.sender, frame.to, frame.value)
+            if log is not None:
+                self.logs.append(log)
+            contract = self._contracts.get(frame.to)
+            if contract is not None:
+                frame.output = contract.run(self, frame)
+
+    def _move(self, sender: Address, to: Address, units: int) -> Log | None:
+        """Move the coin; what the chain itself may say of it."""
         state = self.state
         if units == 0:
-            return
+            return None
         if state[coin(sender)] < units:
             raise Reverted("insufficient balance for transfer")
         before = state[coin(sender)], state[coin(to)]
         state[coin(sender)] -= units
         state[coin(to)] += units
         after = state[coin(sender)], state[coin(to)]
-        log = self._log_move(Move(sender, to, units, before, after))
-        if log is not None:
-            self.logs.append(log)
+        return self._log_move(Move(sender, to, units, before, after))

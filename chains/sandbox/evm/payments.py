@@ -17,6 +17,7 @@ from chains.sandbox.evm.contracts import (
 from chains.sandbox.evm.feeds import FEED, Feed, price, updated
 from chains.sandbox.evm.orders import Order
 from chains.sandbox.evm.polygon import COIN, through_contract
+from chains.sandbox.evm.tricks import trick
 from chains.sandbox.state import coin, holding
 from watcher.domain.money import MAX_UNITS, Address
 
@@ -31,10 +32,16 @@ def pay(chain: EvmChain, payment: Pay) -> str | None:
     if units > MAX_UNITS:
         raise ValueError("more units than 2**256 - 1")
     contract = _token(chain, payment.contract)
-    if payment.way == "bridge":
-        chain.bridge(to, units, contract)
+    if payment.memo is not None:
+        raise ValueError("memo: only Tron's transactions have one")
+    if payment.way in ("bridge", "stranded"):
+        chain.bridge(to, units, contract, succeeds=payment.way == "bridge")
         return None
-    order = _WAYS[payment.way](contract, to, units)
+    known = _WAYS.get(payment.way)
+    if known is not None:
+        order = known(contract, to, units)
+    else:
+        order = trick(payment.way, contract, to, units)
     if payment.sender is None:
         return chain.send(order, payment.payer)
     if payment.payer is not None:

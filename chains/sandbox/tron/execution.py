@@ -23,7 +23,7 @@ from watcher.domain.money import Address
 FUNDS = 10**11 * 10**6
 """What an account is given before it pays, when it has little: a toy's pocket is deep."""
 SUN_PER_BYTE, SUN_PER_ENERGY = 1_000, 100
-CALL = b"call".hex()
+CALL, SUICIDE = b"call".hex(), b"suicide".hex()
 WORDS = {
     "REVERT": "REVERT opcode executed",
     "OUT_OF_ENERGY": "Not enough energy for 'SSTORE' operation executing",
@@ -153,12 +153,13 @@ def _inner(tx: Signed, frame: Frame, result: str) -> Iterator[Json]:
     """The calls from contracts, each before those that it made in turn."""
     calls = _below(frame, rejected=result != "SUCCESS")
     for index, (call, rejected) in enumerate(calls):
+        lent = call.kind == "DELEGATECALL"  # told as a call of itself that moves nothing
         yield {
             "hash": sha256(f"{tx.id} {index}".encode()).hexdigest(),
             "caller_address": wire(call.sender),
-            "transferTo_address": wire(call.to),
-            "callValueInfo": [_unless_empty("callValue", call.value)],
-            "note": CALL,
+            "transferTo_address": wire(call.sender if lent else call.to),
+            "callValueInfo": [_unless_empty("callValue", 0 if lent else call.value)],
+            "note": SUICIDE if call.kind == "SELFDESTRUCT" else CALL,
             **_unless_empty("rejected", rejected),
         }
 

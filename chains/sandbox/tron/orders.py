@@ -20,7 +20,7 @@ FEE_LIMIT = 200_000_000
 VALID_MILLISECONDS = 24 * 60 * 60 * 1000  # the longest that nodes take
 
 # Names and numbers of fields: java-tron's Tron.proto and the protos of its contracts.
-_BEFORE = ((1, "ref_block_bytes"), (4, "ref_block_hash"), (8, "expiration"))
+_BEFORE = ((1, "ref_block_bytes"), (4, "ref_block_hash"), (8, "expiration"), (10, "data"))
 _AFTER = ((14, "timestamp"), (18, "fee_limit"))
 _VALUES: dict[str, Sequence[tuple[int, str]]] = {
     NAMES[TRANSFER]: ((1, "owner_address"), (2, "to_address"), (3, "amount")),
@@ -53,6 +53,8 @@ class Order:
     data: bytes | None = None
     """What a contract is called with; None: no code runs."""
     ending: Ending = "SUCCESS"
+    memo: bytes = b""
+    """What the transaction says beside; it means nothing to the chain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,8 @@ def sign(order: Order, sender: Account, place: Place) -> Signed:
         "expiration": place.milliseconds + VALID_MILLISECONDS,
         "timestamp": place.milliseconds,
     }
+    if order.memo:
+        raw["data"] = order.memo.hex()
     if order.data is not None:
         raw["fee_limit"] = FEE_LIMIT
     fields = with_id({"raw_data": raw})

@@ -8,6 +8,7 @@ from dataclasses import replace
 from chains.sandbox.control import Hold, Pay, Way
 from chains.sandbox.evm import contracts
 from chains.sandbox.evm.orders import Order as Call
+from chains.sandbox.evm.tricks import trick
 from chains.sandbox.state import coin, holding
 from chains.sandbox.tron.accounts import inner
 from chains.sandbox.tron.chain import TronChain
@@ -21,16 +22,17 @@ def pay(chain: TronChain, payment: Pay) -> str:
     Raises:
         ValueError: not an address, no such token here, or nothing that a node would take.
     """
-    way = _WAYS.get(payment.way)
-    if way is None:
-        raise ValueError(f"nothing comes to {chain.flavour.name} over a {payment.way}")
     to, units, contract = inner(payment.to), int(payment.units), payment.contract
     token = _token(chain, contract)
     if contract is not None and contract.isdigit():
         if payment.way != "plain":
             raise ValueError(f"a TRC-10 token moves plainly only, not {payment.way}")
         return _send(chain, Order(to, units, coin=contract), payment)
-    order = way(token, to, units)
+    known = _WAYS.get(payment.way)
+    if known is not None:
+        order = known(token, to, units)
+    else:
+        order = called(trick(payment.way, token, to, units))
     if token is not None and payment.sender is not None:
         held = chain.state[holding(token, inner(payment.sender))]
         if units > held:
@@ -39,6 +41,7 @@ def pay(chain: TronChain, payment: Pay) -> str:
 
 
 def _send(chain: TronChain, order: Order, payment: Pay) -> str:
+    order = replace(order, memo=(payment.memo or "").encode())
     if payment.sender is None:
         return chain.send(order, payment.payer)
     if payment.payer is not None:
@@ -82,6 +85,16 @@ def failed(contract: Address | None, to: Address, units: int) -> Order:
     return replace(order, ending="REVERT")
 
 
+def starved(contract: Address | None, to: Address, units: int) -> Order:
+    """The same, in a transaction whose code runs out of energy."""
+    return replace(failed(contract, to, units), ending="OUT_OF_ENERGY")
+
+
+def overtime(contract: Address | None, to: Address, units: int) -> Order:
+    """The same, in a transaction whose code runs out of time, and that keeps its logs."""
+    return replace(failed(contract, to, units), ending="OUT_OF_TIME")
+
+
 def reverted(contract: Address | None, to: Address, units: int) -> Order:
     """The same, in an inner call that is rejected while its transaction succeeds.
 
@@ -120,6 +133,8 @@ _WAYS: dict[Way, Callable[[Address | None, Address, int], Order]] = {
     "plain": plain,
     "internal": internal,
     "failed": failed,
+    "starved": starved,
+    "overtime": overtime,
     "reverted": reverted,
     "fake": fake,
     "nft": collectible,

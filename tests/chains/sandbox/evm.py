@@ -92,7 +92,7 @@ def moved(frame: dict[str, Any], path: str = "") -> Iterator[tuple[str, str, int
     """(path, to, wei) of every call that moved the coin: neither it nor one above it failed."""
     if "error" in frame:
         return
-    if wei := int(frame["value"], 16):
+    if (wei := int(frame["value"], 16)) and frame["type"] != "DELEGATECALL":
         yield path, frame["to"], wei
     for index, inner in enumerate(frame.get("calls", ())):
         yield from moved(inner, f"{path}/{index}")

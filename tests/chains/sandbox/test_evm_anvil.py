@@ -13,6 +13,8 @@ from chains.evm.messages import Transaction
 from chains.sandbox.evm.contracts import (
     BATCH,
     COLLECTIBLE,
+    CRIER,
+    LENDER,
     batch,
     token_transfer,
     trapped,
@@ -20,6 +22,7 @@ from chains.sandbox.evm.contracts import (
 from chains.sandbox.evm.node import EvmNode
 from chains.sandbox.evm.orders import Order
 from chains.sandbox.evm.payments import collectible, failed, fake, internal, plain, reverted
+from chains.sandbox.evm.tricks import trick
 from tests.anvil import Anvil
 from tests.chains.sandbox.evm import (
     OTHER,
@@ -54,6 +57,20 @@ ORDERS: dict[str, Sequence[Order]] = {
     "collectible": [collectible(None, SHOP, 7)],
     "unknown call of a token": [Order(contract(USDT), 0, b"\x12\x34\x56\x78")],
     "two in one": [batch([token_transfer(contract(USDT), SHOP, 7)] * 2)],
+    "pulled": [trick("pulled", contract(USDT), SHOP, 7)],
+    "skimmed": [trick("skimmed", contract(USDT), SHOP, 250)],
+    "bounced": [trick("bounced", contract(USDT), SHOP, 7)],
+    "twice the coin": [trick("twice", None, SHOP, 5)],
+    "denied": [trick("denied", contract(USDT), SHOP, 7)],
+    "lent": [trick("lent", None, SHOP, 5)],
+    "forced": [trick("forced", None, SHOP, 5)],
+    "forged": [trick("forged", None, SHOP, 7)],
+    "indexed": [trick("indexed", contract(USDT), SHOP, 7)],
+    "malformed": [trick("malformed", contract(USDT), SHOP, 7)],
+    "dirty": [trick("dirty", contract(USDT), SHOP, 7)],
+    "poison": [trick("poison", contract(USDT), SHOP, 7)],
+    "approval": [trick("approval", contract(USDT), SHOP, 7)],
+    "unknown call of what logs anything": [Order(CRIER, 0, b"\x12\x34\x56\x78")],
     "batch": [
         batch(
             [
@@ -139,13 +156,13 @@ async def test_a_real_evm_does_the_same(orders: Sequence[Order]) -> None:
 
 async def test_a_real_evm_gives_the_same_balances_and_names() -> None:
     async with open_evm() as node:
-        for order in ORDERS["block"]:
+        for order in (*ORDERS["block"], *ORDERS["skimmed"], *ORDERS["forced"], *ORDERS["lent"]):
             node.chain.send(order, 0)  # all by one payer, whose balances change as well
         node.mine()
         payer = node.chain.head.sent[0].sender
         with Anvil("--order", "fifo") as anvil:
             copy_block(node, anvil)
-            for who in (SHOP, OTHER):
+            for who in (SHOP, OTHER, LENDER):
                 balance = await rpc(node, "eth_getBalance", who, "latest")
                 assert balance == anvil.rpc("eth_getBalance", who, "latest")
             for token in (contract(USDT), contract(USDC)):

@@ -13,7 +13,14 @@ from storage import schema
 from storage.dialects import among, inserting
 from storage.types import Conn
 from watcher.domain.blocks import Hash
-from watcher.domain.deposits import Deposit, DepositStatus, revive
+from watcher.domain.deposits import (
+    Deposit,
+    DepositStatus,
+    give_way,
+    is_stand_in,
+    revive,
+    take_place,
+)
 from watcher.domain.money import Address, Network
 
 Change = tuple[Deposit | None, Deposit]
@@ -32,10 +39,12 @@ async def add(conn: Conn, deposits: Sequence[Deposit], now: int) -> list[Change]
     """Store what was found in a block; return what changed, in the order given.
 
     A deposit that is here already is left alone, unless it was orphaned: then its very block is in
-    our chain again, and the row is revived.
+    our chain again, and the row is revived. One that was made of a finding of the audit gives way
+    to what is found in that finding's blocks: it is the same money.
     """
     if not deposits:
         return []
+    deposits, gone = await _replace_stand_ins(conn, deposits)
     new = inserting(conn, table).on_conflict_do_nothing(index_elements=["id"])
     rows = await _placed(conn, deposits)
     added = set(await conn.scalars(new.returning(table.c.id), rows))
@@ -47,6 +56,7 @@ async def add(conn: Conn, deposits: Sequence[Deposit], now: int) -> list[Change]
             changes.append((None, deposit))
         elif deposit.id in returning:
             changes.append((returning[deposit.id], revive(returning[deposit.id], now)))
+    changes += gone
     await save(conn, [after for before, after in changes if before])
     return changes
 
@@ -138,6 +148,50 @@ async def counts(conn: Conn) -> dict[str, int]:
     """How many deposits there are of each status; one that no deposit has is absent."""
     rows = await conn.execute(select(table.c.status, func.count()).group_by(table.c.status))
     return {status: count for status, count in rows}
+
+
+async def _replace_stand_ins(
+    conn: Conn, deposits: Sequence[Deposit]
+) -> tuple[Sequence[Deposit], list[Change]]:
+    """`deposits`, those new in place of a finding's deposit as such; how the latter give way."""
+    stand_ins = await _stand_ins(conn, deposits)
+    if not stand_ins:
+        return deposits, []
+    live = table.c.status != DepositStatus.ORPHANED
+    ids = select(table.c.id).where(among(conn, table.c.id, [each.id for each in deposits]), live)
+    known = set(await conn.scalars(ids))
+    result = {each.id: each for each in deposits}
+    gone: list[Change] = []
+    for stand_in, first, last in stand_ins:
+        same = (stand_in.network, stand_in.method, stand_in.address)
+        found = [
+            each
+            for each in deposits
+            if (each.network, each.method, each.address) == same
+            and first <= each.block_number <= last
+            and each.id not in known
+            and not is_stand_in(each)
+        ]
+        if found:
+            result |= {each.id: each for each in take_place(found, stand_in)}
+            gone.append((stand_in, give_way(stand_in)))
+    return list(result.values()), gone
+
+
+async def _stand_ins(conn: Conn, deposits: Sequence[Deposit]) -> list[tuple[Deposit, int, int]]:
+    """Live deposits made of findings at these addresses, with the blocks of the finding."""
+    findings = schema.findings
+    query = (
+        select(*_COLUMNS, findings.c.first, findings.c.last)
+        .join(findings, findings.c.deposit_id == table.c.id)
+        .where(
+            among(conn, findings.c.network, {each.network for each in deposits}),
+            among(conn, findings.c.address, {each.address for each in deposits}),
+            table.c.status != DepositStatus.ORPHANED,
+        )
+    )
+    rows = (await conn.execute(query.order_by(table.c.id))).mappings()
+    return [(_deposit(row), row["first"] or 0, row["last"]) for row in rows]
 
 
 async def _placed(conn: Conn, deposits: Sequence[Deposit]) -> list[dict[str, Any]]:

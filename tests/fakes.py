@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chains.base import Capability, ChainUnavailable, EndpointReport, Holding, Refusal, Transaction
+from chains.base import (
+    Capability,
+    ChainUnavailable,
+    EndpointRefused,
+    EndpointReport,
+    Holding,
+    Refusal,
+    Transaction,
+)
 from tests.factories import BLOCK_SECONDS, make_ref
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
 from watcher.domain.money import Address, Asset, Method
@@ -32,6 +40,10 @@ class FakeChain:
         """Transactions in no block."""
         self.moved_in_secret: list[tuple[int, Address, Method, int]] = []
         """(block number, address, method, units) that no transfer tells of; less than 0: sent."""
+        self.keeps_states = True
+        """Whether it tells of balances after older blocks, too."""
+        self.balances_asked: list[int | None] = []
+        self.reports: list[EndpointReport] = []
         self.blocks_asked: list[int] = []
         self.corroborated: list[Hash] = []
 
@@ -106,6 +118,9 @@ class FakeChain:
         self, addresses: Sequence[Address], assets: Sequence[Asset], number: int | None
     ) -> Sequence[Holding]:
         self._answer()
+        self.balances_asked.append(number)
+        if number is not None and not self.keeps_states:
+            raise EndpointRefused(f"no state of block {number}")
         at = self.final if number is None else number
         if at is None:
             raise ChainUnavailable("nothing is known to be final")
@@ -122,7 +137,7 @@ class FakeChain:
         return ()
 
     def endpoints(self) -> Sequence[EndpointReport]:
-        return ()
+        return self.reports
 
     def warnings(self) -> Sequence[str]:
         return ()

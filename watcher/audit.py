@@ -1,0 +1,229 @@
+"""The audit: what addresses hold at a final block, against what the ledger says arrived.
+
+It finds what no proof of blocks covers: coins that a contract sent unseen, a token log that every
+endpoint left out, a transfer that brought less than its log says. It changes no invoice; it shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+import storage
+from chains.base import ChainClient, ChainError, Holding
+from storage import Conn, Engine
+from storage.holdings import Run
+from watcher import clock
+from watcher.comparing import Account, Accounts, Comparison, compare, read_accounts
+from watcher.domain.audit import (
+    Difference,
+    Finding,
+    FindingKind,
+    FindingState,
+    Measure,
+    arrived,
+    dust,
+)
+from watcher.domain.blocks import BlockRef
+from watcher.domain.money import Address, Method
+from watcher.policy import NetworkPolicy
+
+EVERY_SECONDS = 900
+RECENT_SECONDS = 3 * 86_400  # how long a closed invoice's address comes with the open ones
+OTHERS_AT_ONCE = 200  # of all other addresses, in each run
+BATCH = 20  # addresses between two looks at the budget
+OLDER_STATES = 100  # questions a run, to find the blocks
+SHARE = 10 * 86_400 // EVERY_SECONDS  # a run may spend one in so many of a day's requests
+
+log = structlog.get_logger()
+
+
+class Stopped(Exception):
+    """This run goes no further; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one run did."""
+
+    run: Run
+    findings: Sequence[Finding]
+    """New in this run."""
+
+
+class Audit:
+    """One run on one network. Holds what it may still ask."""
+
+    def __init__(self, engine: Engine, rules: NetworkPolicy, client: ChainClient) -> None:
+        self._engine, self._rules, self._client = engine, rules, client
+        self._network = rules.spec.name
+        self._assets = list(rules.assets.values())
+        self._spent_before = {each.name: each.requests_today for each in client.endpoints()}
+        self._older_states = OLDER_STATES
+        self._number: int | None = None
+        self._silent: set[Method] = set()
+
+    async def run(self) -> Report:
+        """Audit whoever is due, as far as endpoints and their budgets allow."""
+        urgent, others, reached = await self._due()
+        asked = set(urgent)
+        found: list[Finding] = []
+        audited, reason = 0, None
+        try:
+            for batch in _batches(urgent):
+                found += await self._audit(batch)
+                audited += len(batch)
+            for batch in _batches([each for each in others if each not in asked]):
+                found += await self._audit(batch)
+                audited, reached = audited + len(batch), batch[-1]
+            reached = others[-1] if len(others) == OTHERS_AT_ONCE else None
+        except (Stopped, ChainError) as error:
+            reason = str(error)
+        if reason is None and self._silent:
+            reason = f"no balance could be had of {', '.join(sorted(self._silent))}"
+        run = Run(clock.now(), self._number, audited, reason, reached)
+        async with storage.write(self._engine) as conn:
+            await storage.holdings.note_run(conn, self._network, run)
+        return Report(run, found)
+
+    async def _due(self) -> tuple[list[Address], list[Address], Address | None]:
+        """Whose turn it is: the open ones, the next of all others, and after whom those come."""
+        family = self._rules.spec.family
+        async with storage.read(self._engine) as conn:
+            last = (await storage.holdings.last_runs(conn)).get(self._network)
+            reached = last.reached if last else None
+            since = clock.now() - RECENT_SECONDS
+            urgent = await storage.holdings.urgent(conn, self._network, family, since)
+            others = await storage.holdings.others(conn, family, reached, OTHERS_AT_ONCE)
+        return urgent, others, reached
+
+    async def _audit(self, addresses: Sequence[Address]) -> list[Finding]:
+        """Compare these addresses, and store what is found."""
+        self._require_budget()
+        holdings = await self._client.balances(addresses, self._assets, None)
+        async with storage.read(self._engine) as conn:
+            tip = await storage.blocks.tip(conn, self._network)
+            accounts = await read_accounts(conn, self._network, holdings)
+        final = max(each.last for each in holdings)
+        if tip is None or tip.number < final:
+            raise Stopped(f"block {final} is final, and we have not followed so far yet")
+        self._number = final
+        self._silent |= {each.method for each in holdings if each.units is None}
+        results: dict[Holding, Comparison] = {}
+        for holding in holdings:
+            result = await self._compare(accounts[holding.address, holding.method], holding)
+            if result is not None:
+                results[holding] = result
+        blocks = await self._blocks(results.values())
+
+        async def work(conn: Conn) -> list[Finding]:
+            return await self._store(conn, accounts, results, blocks)
+
+        return await storage.repeat(self._engine, work)
+
+    async def _compare(self, account: Account, holding: Holding) -> Comparison | None:
+        asset = self._rules.assets[holding.method]
+        minimum = self._rules.rules.minimum.get(holding.method, 0)
+
+        async def ask(number: int) -> Measure | None:
+            return await self._older(account, holding, number)
+
+        oldest = None
+        if account.before is None:
+            async with storage.read(self._engine) as conn:
+                oldest = await storage.blocks.lowest(conn, self._network)
+        return await compare(account, holding, dust(asset, minimum), oldest, ask, clock.now())
+
+    async def _older(self, account: Account, holding: Holding, number: int) -> Measure | None:
+        """What was held after an older block; None where nobody can say, or enough was asked."""
+        if self._older_states == 0:
+            return None
+        self._older_states -= 1
+        asset = self._rules.assets[holding.method]
+        try:
+            self._require_budget()
+            [held] = await self._client.balances([holding.address], [asset], number)
+        except (Stopped, ChainError) as error:  # then the blocks in question stay more
+            log.debug("no older state", network=self._network, number=number, reason=str(error))
+            return None
+        if held.units is None or not held.first == held.last == number:
+            return None
+        return Measure(number, number, held.units, arrived(account.deposits, number))
+
+    async def _blocks(self, results: Iterable[Comparison]) -> dict[int, BlockRef]:
+        """The last block of each difference: a surplus may become a deposit in it."""
+        refs: dict[int, BlockRef] = {}
+        for number in {each.last for result in results for each in result.differences}:
+            async with storage.read(self._engine) as conn:
+                ref = await storage.blocks.at(conn, self._network, number)
+            if ref is None and (block := await self._client.block(number)) is not None:
+                ref = block.ref
+            if ref is not None:
+                refs[number] = ref
+        return refs
+
+    async def _store(
+        self,
+        conn: Conn,
+        accounts: Accounts,
+        results: Mapping[Holding, Comparison],
+        blocks: Mapping[int, BlockRef],
+    ) -> list[Finding]:
+        """Store what still holds: books that changed meanwhile are compared in the next run."""
+        await storage.cursors.hold(conn, self._network)
+        today = await read_accounts(conn, self._network, list(results))
+        same = {h: r for h, r in results.items() if today[_key(h)] == accounts[_key(h)]}
+        addresses = {each.address for each in results}
+        measured = await storage.holdings.get(conn, self._network, addresses)
+        measures = {each: dict(measured.get(each, {})) for each in addresses}
+        new: list[Finding] = []
+        for holding, result in same.items():
+            measures[holding.address][holding.method] = result.measure
+            await storage.findings.save(conn, result.caught_up)
+            new += [self._finding(holding, each, blocks) for each in result.differences]
+        await storage.holdings.put(conn, self._network, measures, clock.now())
+        await storage.findings.add(conn, new)
+        return new
+
+    def _finding(
+        self, holding: Holding, difference: Difference, blocks: Mapping[int, BlockRef]
+    ) -> Finding:
+        ref, now = blocks.get(difference.last), clock.now()
+        outgoing = difference.kind is FindingKind.OUTGOING
+        return Finding(
+            id=clock.new_id("fnd"),
+            network=self._network,
+            address=holding.address,
+            method=holding.method,
+            kind=difference.kind,
+            units=difference.units,
+            first=difference.first,
+            last=difference.last,
+            block_hash=ref.hash if ref else None,
+            block_time=ref.timestamp if ref else None,
+            state=FindingState.NOTED if outgoing else FindingState.OPEN,
+            found_at=now,
+            closed_at=now if outgoing else None,
+        )
+
+    def _require_budget(self) -> None:
+        """Leave the day's requests to those who follow; raises Stopped."""
+        usable = [each for each in self._client.endpoints() if each.state in ("new", "healthy")]
+        asked = usable[0] if usable else None
+        if asked is None or asked.daily_requests is None:
+            return
+        if asked.forecast_today >= asked.daily_requests:
+            raise Stopped(f"{asked.name}: following alone needs the day's requests")
+        share = max(1, asked.daily_requests // SHARE)
+        if asked.requests_today - self._spent_before.get(asked.name, 0) >= share:
+            raise Stopped(f"{asked.name}: the {share} requests that a run may spend are spent")
+
+
+def _batches(addresses: Sequence[Address]) -> list[Sequence[Address]]:
+    return [addresses[start : start + BATCH] for start in range(0, len(addresses), BATCH)]
+
+
+def _key(holding: Holding) -> tuple[Address, Method]:
+    return holding.address, holding.method

@@ -53,6 +53,23 @@ class Report:
     """New in this run."""
 
 
+async def audit_network(engine: Engine, rules: NetworkPolicy, client: ChainClient) -> Report:
+    """Audit whoever is due on one network, and log what a person should see."""
+    report = await Audit(engine, rules, client).run()
+    for each in report.findings:
+        if each.state is FindingState.OPEN:
+            log.warning(
+                "a balance differs from the ledger",
+                network=each.network,
+                finding=each.id,
+                kind=each.kind.value,
+                method=each.method,
+                address=each.address,
+                last_block=each.last,
+            )
+    return report
+
+
 class Audit:
     """One run on one network. Holds what it may still ask."""
 

@@ -6,8 +6,9 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Literal
 
 import structlog
@@ -19,6 +20,7 @@ from storage import Engine
 from storage.migrate import migrate, schema_state
 from watcher import clock, settling, systemd
 from watcher.api import build_app
+from watcher.chores import chores_of, run_chores
 from watcher.config import ConfigError, Settings
 from watcher.daemon import sandbox
 from watcher.daemon.building import build_policy, client_options
@@ -28,9 +30,11 @@ from watcher.policy import Policy
 
 __all__ = ["ROLES", "build_policy", "client_options", "open_clients", "open_database", "run"]
 
-ROLES = ("api", "follow")
+ROLES = ("api", "follow", "chores")
 GRACE_SECONDS = 10  # for the step at hand, before a node that lets us wait is left
 PAST_AT_ONCE = 500
+
+Work = Callable[[], Coroutine[object, object, None]]
 
 log = structlog.get_logger()
 
@@ -101,7 +105,10 @@ async def run(
         async with _api(settings, policy, engine, clients, "api" in roles):
             if greet is not None and key is not None:
                 greet(key)
-            await _follow(followers, mining, stop)
+            works: list[Work] = [*mining, systemd.watchdog]
+            if "chores" in roles:
+                works.append(partial(run_chores, engine, chores_of(engine, policy, clients)))
+            await _follow(followers, works, stop)
         for follower in followers:
             await follower.stop()
     log.info("stopped")
@@ -113,17 +120,12 @@ def _mode(settings: Settings, policy: Policy) -> Literal["live", "test", "sandbo
     return "live" if policy.livemode else "test"
 
 
-async def _follow(
-    followers: list[Follower], mining: list[sandbox.Mine], stop: asyncio.Event
-) -> None:
-    """Run the followers and the watchdog until `stop`, then let each finish its step at hand.
-
-    `mining` are the embedded nodes of a sandbox.
-    """
+async def _follow(followers: list[Follower], works: list[Work], stop: asyncio.Event) -> None:
+    """Run the followers and all other `works` until `stop`; then each ends its step at hand."""
     async with asyncio.TaskGroup() as group:
         runs = [group.create_task(follower.run(stop)) for follower in followers]
         others = [group.create_task(follower.heartbeat()) for follower in followers]
-        others += [group.create_task(work()) for work in (*mining, systemd.watchdog)]
+        others += [group.create_task(work()) for work in works]
         systemd.ready()
         await stop.wait()
         systemd.stopping()

@@ -1,0 +1,134 @@
+"""Chores: run when due, by one process, and what becomes of one that fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy import update
+from structlog.testing import capture_logs
+
+import storage
+from storage import Engine, close, open_engine
+from storage.chores import Course
+from watcher.chores import Chore, do_if_due, run_chores
+
+
+class Work:
+    """A chore's work: counts its runs, and fails as it is told to."""
+
+    def __init__(self, error: Exception | None = None, seconds: float = 0) -> None:
+        self.runs, self.error, self.seconds = 0, error, seconds
+        self.done = asyncio.Event()
+
+    async def __call__(self) -> None:
+        self.runs += 1
+        await asyncio.sleep(self.seconds)
+        self.done.set()
+        if self.error is not None:
+            raise self.error
+
+
+async def course(engine: Engine) -> Course:
+    async with storage.read(engine) as conn:
+        [only] = await storage.chores.courses(conn)
+    return only
+
+
+async def until_counted(engine: Engine) -> None:
+    """Wait for the failure of the only chore to be stored."""
+    for _ in range(500):
+        if (await course(engine)).failures:
+            await asyncio.sleep(0.01)  # its log line comes next
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("never counted")
+
+
+@asynccontextmanager
+async def running(engine: Engine, *chores: Chore) -> AsyncIterator[None]:
+    task = asyncio.create_task(run_chores(engine, chores, look_seconds=0.02))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_chore_runs_once_until_it_is_due_again(engine: Engine) -> None:
+    work = Work()
+    for _ in range(3):
+        await do_if_due(engine, Chore("audit", 900, work))
+    assert work.runs == 1
+    assert (await course(engine)).last_ok is not None
+
+
+async def test_a_chore_is_looked_after_while_others_are(engine: Engine) -> None:
+    first, second = Work(), Work()
+    async with running(engine, Chore("first", 900, first), Chore("second", 900, second)):
+        async with asyncio.timeout(10):
+            await first.done.wait()
+            await second.done.wait()
+    assert (first.runs, second.runs) == (1, 1)
+
+
+async def test_of_two_processes_one_runs_a_chore(db_url: str) -> None:
+    engines, work = [open_engine(db_url) for _ in range(2)], Work()
+    try:
+        chore = Chore("audit", 900, work)
+        async with running(engines[0], chore), running(engines[1], chore):
+            async with asyncio.timeout(10):
+                await work.done.wait()
+            for _ in range(5):  # both look again
+                await asyncio.gather(*(do_if_due(each, chore) for each in engines))
+        assert work.runs == 1
+    finally:
+        for each in engines:
+            await close(each)
+
+
+async def test_an_outside_fault_is_told_in_words_and_the_chore_comes_again(engine: Engine) -> None:
+    work = Work(storage.StorageUnavailable("the database is away"))
+    with capture_logs() as logs:
+        await do_if_due(engine, Chore("audit", 900, work))
+    assert [(line["log_level"], line["reason"]) for line in logs] == [
+        ("warning", "the database is away")
+    ]
+    failed = await course(engine)
+    assert (failed.last_ok, failed.last_error, failed.failures) == (
+        None,
+        "the database is away",
+        1,
+    )
+    work.error = None
+    async with storage.write(engine) as conn:
+        await conn.execute(update(storage.chores.table).values(next_run=0))
+    await do_if_due(engine, Chore("audit", 900, work))
+    assert (await course(engine)).last_error is None
+
+
+async def test_a_fault_of_ours_is_logged_once_and_counted(engine: Engine) -> None:
+    work = Work(ValueError("a secret"))
+    with capture_logs() as logs:
+        async with running(engine, Chore("audit", 900, work)), asyncio.timeout(10):
+            await work.done.wait()
+            await until_counted(engine)
+    [line] = logs
+    assert (line["log_level"], line["chore"]) == ("error", "audit")
+    assert isinstance(line["exc_info"], ValueError)
+    assert ((await course(engine)).last_error, (await course(engine)).failures) == ("ValueError", 1)
+
+
+async def test_a_run_that_takes_too_long_is_ended(engine: Engine) -> None:
+    work = Work(seconds=30)
+    await do_if_due(engine, Chore("audit", 1, work))
+    assert not work.done.is_set()
+    assert (await course(engine)).last_error == "not done within 1 s"
+
+
+@pytest.mark.parametrize("chores", [[], ["audit"]])
+async def test_it_ends_when_it_is_cancelled(engine: Engine, chores: list[str]) -> None:
+    async with running(engine, *(Chore(name, 900, Work()) for name in chores)):
+        await asyncio.sleep(0)

@@ -54,7 +54,7 @@ async def accept(
 
     def edit(invoice: Invoice, deposits: Sequence[Deposit]) -> Facts:
         chosen = _chosen(invoice, deposits, decision)
-        decided = [_accepted(policy, invoice, d) if d.id in chosen else d for d in deposits]
+        decided = [accepted_by_hand(policy, invoice, d) if d.id in chosen else d for d in deposits]
         if decision.as_paid:
             invoice = _settled(invoice, decided, bool(chosen))
         return invoice, decided
@@ -87,8 +87,8 @@ def _named(deposits: Sequence[Deposit], ids: Sequence[str]) -> list[Deposit]:
     return [known[id] for id in ids]
 
 
-def _accepted(policy: Policy, invoice: Invoice, deposit: Deposit) -> Deposit:
-    """By the quote's value, or by today's rate where the coin was not offered."""
+def accepted_by_hand(policy: Policy, invoice: Invoice, deposit: Deposit) -> Deposit:
+    """The deposit at its quote's value, or by today's rate where the coin was not offered."""
     part = part_of(invoice, deposit)
     if invoice.quote(deposit.method) is None:
         part = _value(policy, invoice.price.currency, deposit) / invoice.price.value

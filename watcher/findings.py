@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from fractions import Fraction
 
 import storage
 from storage import Conn
+from watcher.accepting import accepted_by_hand
 from watcher.clock import rfc3339
 from watcher.domain.audit import Finding, FindingKind, FindingState, arrived
 from watcher.domain.deposits import STAND_IN, Deposit, DepositStatus, Watched
 from watcher.domain.ids import derived_id
-from watcher.domain.invoices import Invoice
-from watcher.domain.money import amount_of, power
+from watcher.domain.money import amount_of
 from watcher.policy import Policy
-from watcher.rates import find_rate
-from watcher.refused import NoRate, NotFound, NotOpen
+from watcher.refused import NotFound, NotOpen
 from watcher.render import Json
 from watcher.settling import settle_invoices
 
@@ -40,7 +38,7 @@ async def accept_finding(conn: Conn, policy: Policy, finding_id: str, now: int) 
     invoice = await storage.invoices.get(conn, owner.invoice_id)
     if invoice is None:
         raise LookupError(f"{owner.invoice_id}: no such invoice, though it has an address")
-    deposit = _deposit(policy, finding, owner, _part(policy, invoice, finding), now)
+    deposit = accepted_by_hand(policy, invoice, _deposit(policy, finding, owner, now))
     accepted = replace(finding, state=FindingState.ACCEPTED, closed_at=now, deposit_id=deposit.id)
     changes = await storage.deposits.add(conn, [deposit], now)
     await storage.findings.save(conn, [accepted])
@@ -138,21 +136,7 @@ async def _owner(conn: Conn, policy: Policy, finding: Finding) -> Watched:
     return owners[finding.address]
 
 
-def _part(policy: Policy, invoice: Invoice, finding: Finding) -> Fraction:
-    """The part of the price that the money is worth: by its quote, else by today's rate."""
-    quote = invoice.quote(finding.method)
-    if quote is not None:
-        return Fraction(finding.units, quote.units)
-    asset = policy.asset(finding.method)
-    rate = find_rate(policy.rates, invoice.price.currency, asset.symbol) if asset else None
-    if asset is None or rate is None:
-        raise NoRate(
-            f"{finding.method} was not offered, and has no rate in {invoice.price.currency} now"
-        )
-    return Fraction(finding.units, power(asset.decimals)) * Fraction(rate) / invoice.price.value
-
-
-def _deposit(policy: Policy, finding: Finding, owner: Watched, part: Fraction, now: int) -> Deposit:
+def _deposit(policy: Policy, finding: Finding, owner: Watched, now: int) -> Deposit:
     """A deposit in the last block that it can have come in, by no known transaction."""
     if finding.block_hash is None or finding.block_time is None:
         raise NotOpen("its block is not known; the money cannot be given a time")
@@ -173,12 +157,10 @@ def _deposit(policy: Policy, finding: Finding, owner: Watched, part: Fraction, n
         sender=None,
         address=finding.address,
         units=finding.units,
-        required=rules.confirmations if owner.required is None else owner.required,
+        required=rules.strictest if owner.required is None else owner.required,
         below_minimum=False,
         detected_at=now,
         status=DepositStatus.CONFIRMED,
         corroborated=True,
         confirmed_at=now,
-        accepted=part,
-        accepted_by_hand=True,
     )

@@ -18,10 +18,11 @@ from chains.base import ChainClient, ChainError
 from watcher.config import ConfigError
 from watcher.domain.money import Network
 from watcher.keys import load_box
-from watcher.policy import Policy
+from watcher.policy import NetworkPolicy, Policy
 from watcher.refused import AlreadyThere, Refused
 from watcher.status import network_warnings
 
+SOME_KEY = bytes(range(64))  # nobody's: only that there is an answer matters
 PAGES_AT_ONCE = 1000  # a copy step holds the file for that long, then lets writers in
 
 
@@ -63,11 +64,22 @@ async def examine(policy: Policy, clients: Mapping[Network, ChainClient]) -> lis
             )
             for each in found
         ]
+        findings.append(await _examine_balances(policy.networks[name], client))
         findings += [
             Finding(name, "warning", None, warning)
             for warning in network_warnings(policy.networks[name])
         ]
     return findings
+
+
+async def _examine_balances(network: NetworkPolicy, client: ChainClient) -> Finding:
+    """Ask what some address holds of the coin at the newest final block, as the audit does."""
+    spec = network.spec
+    try:
+        [held] = await client.balances([spec.codec.of_key(SOME_KEY)], spec.assets[:1], None)
+    except ChainError as error:
+        return Finding(spec.name, "balances", None, f"the audit cannot run: {error}")
+    return Finding(spec.name, "balances", True, f"told at final block {held.last}, for the audit")
 
 
 async def backup(database_url: str, target: Path) -> None:

@@ -57,8 +57,37 @@ async def admin_status(conn: Conn, policy: Policy, started_at: int | None, now: 
             for wallet, left in await storage.wallets.listing(conn)
         ],
         "webhooks": {"pending": 0, "failing": 0, "dead": 0, "oldest_seconds": 0},
-        "audit": {"last_run": None, "findings": 0},
-        "chores": [],
+        "audit": await _audit(conn, policy),
+        "chores": [
+            {
+                "name": each.name,
+                "next_run": rfc3339(each.next_run),
+                "last_ok": None if each.last_ok is None else rfc3339(each.last_ok),
+                "last_error": each.last_error,
+                "failures": each.failures,
+            }
+            for each in await storage.chores.courses(conn)
+        ],
+    }
+
+
+async def _audit(conn: Conn, policy: Policy) -> Json:
+    """What the audit found that a person should look at, and how its newest runs went."""
+    runs = await storage.holdings.last_runs(conn)
+    rows = [
+        {
+            "network": name,
+            "last_run": rfc3339(runs[name].at) if name in runs else None,
+            "block": runs[name].number if name in runs else None,
+            "addresses": runs[name].addresses if name in runs else 0,
+            "reason": runs[name].reason if name in runs else None,
+        }
+        for name in policy.networks
+    ]
+    return {
+        "last_run": max((row["last_run"] for row in rows if row["last_run"]), default=None),
+        "findings": await storage.findings.open_count(conn),
+        "networks": rows,
     }
 
 

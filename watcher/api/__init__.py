@@ -8,7 +8,7 @@ from aiohttp import web
 
 from chains.base import ChainClient
 from storage import Engine
-from watcher.api import admin, deposits, explorer, invoices, tools
+from watcher.api import admin, audit, deposits, explorer, invoices, tools
 from watcher.api.context import (
     ADMIN_TOKEN,
     CLIENTS,
@@ -39,7 +39,7 @@ def build_app(
     app[ADMIN_TOKEN], app[STARTED_AT] = admin_token, started_at
     app[CLIENTS], app[RESCANS] = clients or {}, {}
     app.cleanup_ctx.append(tools.end_rescans)
-    for resource in (invoices, deposits, admin, tools):
+    for resource in (invoices, deposits, admin, audit, tools):
         app.add_routes(resource.routes)
     if nodes:
         app[NODES] = nodes

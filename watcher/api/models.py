@@ -18,6 +18,7 @@ from pydantic import (
 
 from watcher import shapes
 from watcher.accepting import Decision
+from watcher.domain.audit import FindingState
 from watcher.domain.deposits import DepositStatus
 from watcher.domain.invoices import Flag, InvoiceStatus
 from watcher.domain.money import Method, Price, parse_amount
@@ -196,6 +197,13 @@ class DepositQuery(Page):
     address: Line | None = None
     tx_hash: Line | None = None
     invoice_id: Line | None = None
+
+
+class FindingQuery(Page):
+    """Filters of `GET /admin/audit/findings`."""
+
+    network: Line | None = None
+    state: FindingState | None = None
 
 
 def seconds(moment: datetime | None) -> int | None:

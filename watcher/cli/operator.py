@@ -132,7 +132,8 @@ def _tables(body: dict[str, Any]) -> None:
     invoices, deposits = body["invoices"], body["deposits"]
     typer.echo(
         f"invoices: {invoices['open']} open, {invoices['delayed']} delayed; "
-        f"deposits: {deposits['pending']} pending, {deposits['unmatched']} unmatched"
+        f"deposits: {deposits['pending']} pending, {deposits['unmatched']} unmatched; "
+        f"audit: {body['audit']['findings']} findings"
     )
 
 

@@ -1,0 +1,74 @@
+"""Findings of the audit: shown to the operator, who makes deposits of them or dismisses them."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+import storage
+from storage import Conn
+from watcher.api.auth import authorize_admin
+from watcher.api.context import ENGINE, POLICY
+from watcher.api.models import FindingQuery
+from watcher.api.reading import read_nothing, read_query
+from watcher.clock import now
+from watcher.domain.audit import Finding
+from watcher.domain.money import Network
+from watcher.findings import accept_finding, dismiss_finding, find_finding, render_finding
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/admin/audit/findings")
+async def listing(request: web.Request) -> web.Response:
+    """The newest first."""
+    authorize_admin(request)
+    query = read_query(request, FindingQuery)
+    async with storage.read(request.app[ENGINE]) as conn:
+        found = await storage.findings.listing(
+            conn,
+            network=Network(query.network) if query.network is not None else None,
+            state=query.state,
+            after=query.after,
+            limit=query.limit + 1,
+        )
+    page = found[: query.limit]
+    data = [render_finding(request.app[POLICY], each) for each in page]
+    following = page[-1].id if len(found) > query.limit else None
+    return web.json_response({"data": data, "next": following})
+
+
+@routes.get("/admin/audit/findings/{id}")
+async def show(request: web.Request) -> web.Response:
+    """One."""
+    authorize_admin(request)
+    async with storage.read(request.app[ENGINE]) as conn:
+        finding = await find_finding(conn, request.match_info["id"])
+    return _answer(request, finding)
+
+
+@routes.post("/admin/audit/findings/{id}/accept")
+async def accept(request: web.Request) -> web.Response:
+    """Make a deposit of a surplus."""
+    authorize_admin(request)
+    await read_nothing(request)
+
+    async def work(conn: Conn) -> Finding:
+        return await accept_finding(conn, request.app[POLICY], request.match_info["id"], now())
+
+    return _answer(request, await storage.repeat(request.app[ENGINE], work))
+
+
+@routes.post("/admin/audit/findings/{id}/dismiss")
+async def dismiss(request: web.Request) -> web.Response:
+    """Close one that was looked into."""
+    authorize_admin(request)
+    await read_nothing(request)
+
+    async def work(conn: Conn) -> Finding:
+        return await dismiss_finding(conn, request.match_info["id"], now())
+
+    return _answer(request, await storage.repeat(request.app[ENGINE], work))
+
+
+def _answer(request: web.Request, finding: Finding) -> web.Response:
+    return web.json_response(render_finding(request.app[POLICY], finding))

@@ -34,14 +34,14 @@ from tests.world import (
     told,
 )
 from watcher import audit as audit_module
+from watcher import recount
 from watcher.audit import Audit, Report
 from watcher.domain.audit import Finding, FindingKind, FindingState
-from watcher.domain.deposits import Deposit, DepositStatus, find_deposits
+from watcher.domain.deposits import Deposit, DepositStatus
 from watcher.domain.invoices import Flag, InvoiceStatus
 from watcher.domain.money import Address, Asset, Method
 from watcher.findings import accept_finding, dismiss_finding
 from watcher.refused import NoRate, NotFound, NotOpen
-from watcher.settling import settle_invoices
 
 POL = Method("polygon:pol")
 COIN = 10**18
@@ -102,14 +102,8 @@ class World:
         for number in range(self.chain.tip.number + 1):
             block = await self.chain.block(number)
             assert block is not None
-            recipients = {each.to for each in block.transfers}
-            rules = POLICY.networks[NETWORK].rules
             async with storage.write(self.engine) as conn:
-                watched = await storage.addresses.watched(conn, NETWORK, FAMILY, recipients)
-                found = find_deposits(NETWORK, block, watched, rules, NOW)
-                changes = await storage.deposits.add(conn, found, NOW)
-                events = await settle_invoices(conn, POLICY, set(), None, changes, NOW)
-                await storage.events.append(conn, events, NOW)
+                await recount.add_missing(conn, POLICY, NETWORK, block, NOW)
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ async def add_missing(
     changes = await storage.deposits.add(conn, found, now)
     events = await settle_invoices(conn, policy, set(), None, changes, now)
     await storage.events.append(conn, events, now)
-    return [after for _, after in changes]
+    return [after for _, after in changes if after.status is not DepositStatus.ORPHANED]
 
 
 def require_ours(ref: BlockRef, kept: BlockRef | None, cursor: Cursor | None) -> None:

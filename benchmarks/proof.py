@@ -11,6 +11,9 @@ ours    `read_block` of the same bytes: decode, prove, find the transfers of two
 ratio   ours / (decode + keccak), at most 3 in the median of the blocks
 
 The three take turns, so that a busy machine slows them alike; medians, of the ratio too.
+
+Then, for those of the blocks whose traces were recorded, `read_block` without and with them, and
+how many times the time that is.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from chains.evm.blocks import Listing, read_block
 from chains.evm.encoding import encode_receipt, encode_transaction, transaction_type
 from chains.evm.header import encode_header
 from chains.evm.messages import decode_block, decode_receipts
+from chains.evm.traces import CALL_TRACER, Traces
 from watcher.domain.money import Address, Method, Network
 
 ROUNDS = 40
@@ -56,6 +60,11 @@ def main() -> int:
         line, ratio = measure(block_json, receipts_json)
         print(f"{number:>8}  {line}")
         ratios.append(ratio)
+    print("   block  traces bytes  without    with  ratio")
+    for number, block_json, receipts_json in recorded(folder):
+        path = folder / "ethereum" / f"mainnet-{number}.calltraces.json"
+        if path.exists():
+            print(f"{number:>8}  {measure_traces(block_json, receipts_json, path)}")
     median = statistics.median(ratios)
     print(f"median ratio {median:.2f}, at most {MOST_TIMES:g}")
     return 0 if median <= MOST_TIMES else 1
@@ -88,6 +97,21 @@ def measure(
     size = len(block_json) + len(receipts_json)
     sizes = f"{len(receipts):>3}  {logs:>4}  {size:>6}"
     return f"{sizes}  {decode:6.2f}  {bare:6.2f}  {ours:6.2f}  {ratio:5.2f}", ratio
+
+
+def measure_traces(block_json: bytes, receipts_json: bytes, path: Path) -> str:
+    """CPU time of one block without and with its traces, as a line."""
+    frames = msgspec.json.decode(path.read_bytes())
+    content = msgspec.json.encode([{"result": frame} for frame in frames])
+    traces = Traces(CALL_TRACER, content)
+    works: list[Callable[[], object]] = [
+        lambda: read_block(block_json, receipts_json, LISTING),
+        lambda: read_block(block_json, receipts_json, LISTING, traces),
+    ]
+    rounds = [[seconds(work) for work in works] for _ in range(ROUNDS)]
+    without, traced = (statistics.median(column) * 1000 for column in zip(*rounds, strict=True))
+    ratio = statistics.median(more / less for less, more in rounds)
+    return f"{len(content):>12}  {without:7.2f}  {traced:6.2f}  {ratio:5.2f}"
 
 
 def hashed_contents(block_json: bytes, receipts_json: bytes) -> Iterator[bytes]:

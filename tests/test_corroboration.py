@@ -105,3 +105,14 @@ async def test_a_deposit_that_left_the_chain_and_came_back_is_asked_for_at_once(
     await world.mine(blocks=2)
     await world.ask()
     assert len(world.chain.corroborated) == 1
+
+
+async def test_what_only_traces_tell_must_be_repeated_where_blocks_commit_to_all_else(world):
+    sent = make_transfer(100, to=OTHER, position="trace/0", tx="2")
+    await world.mine(make_transfer(100), sent, blocks=4)
+    world.chain.names.append("backup")
+    world.chain.silent = {"backup": {"trace/0", "log/0"}}
+    assert [each.position for each in await world.ask()] == ["log/0"]
+    assert world.corroboration.waiting == [
+        "block 1 waits for agreement: 1 of 2 endpoints repeat it"
+    ]

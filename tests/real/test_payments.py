@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from chains.evm.address import CODEC
 from tests.anvil import Anvil
 from tests.factories import ADDRESS
+from tests.proxy import Call, Proxy
 from tests.real import contracts
 from tests.real.shop import DUE, ETH, ETHER, OTHER, TETHER, USDT, Shop, bill, run_shop
 from tests.world import the_invoice, told
@@ -185,3 +187,46 @@ async def test_what_a_listed_contract_does_beside_a_transfer_is_no_payment(
     receipt = anvil.rpc("eth_getTransactionReceipt", tx)
     assert (receipt["status"], [len(log["topics"]) for log in receipt["logs"]]) == ("0x1", topics)
     await assert_nothing_came(shop)
+
+
+def put_splitter(anvil: Anvil) -> None:
+    """Put a contract at SPLITTER that passes on to ETH_ADDRESS, in two calls, what it gets."""
+    half = f"60006000600060006002340473{ETH_ADDRESS[2:]}5af150"
+    anvil.set_code(SPLITTER, f"0x{half}{half}")
+
+
+async def test_ether_that_a_contract_sends_pays_call_by_call(shop: Shop, anvil: Anvil) -> None:
+    put_splitter(anvil)
+    anvil.send(SPLITTER, 2 * ETHER)
+    await shop.follow(anvil, 3)
+    deposits = await shop.deposits()
+    assert [(each["position"], each["amount"]) for each in deposits] == [
+        ("trace/0", "1"),
+        ("trace/1", "1"),
+    ]
+    assert {each["from"] for each in deposits} == {shown(SPLITTER)}
+    assert (await the_invoice(shop.engine, "3")).status is InvoiceStatus.PAID
+
+
+async def test_ether_that_one_of_two_endpoints_invents_is_never_confirmed(
+    anvil: Anvil, tmp_path: Path, db_url: str
+) -> None:
+    async def invent(call: Call) -> web.StreamResponse:
+        traces = await call.ask()
+        for trace in traces:
+            sent = {"from": SPLITTER, "to": ETH_ADDRESS, "value": hex(2 * ETHER), "type": "CALL"}
+            trace["result"]["calls"] = [sent]
+        return call.reply(result=traces)
+
+    invoice = bill(2 * ETHER, ETH, to=ETH_ADDRESS, key="3")
+    async with Proxy(anvil.url) as liar:
+        liar.fail(invent, "debug_traceBlockByHash")
+        urls = (liar.url, anvil.url)
+        async with run_shop(tmp_path, db_url, *urls, invoices=(invoice,)) as shop:
+            anvil.send(OTHER, 1)
+            await shop.follow(anvil, 6)
+            assert [each["position"] for each in await shop.deposits()] == ["trace/0"]
+            assert (await the_invoice(shop.engine, "3")).status is InvoiceStatus.CONFIRMING
+            assert shop.follower.health.report("me")["warnings"] == [
+                "block 1 waits for agreement: 1 of 2 endpoints repeat it"
+            ]

@@ -223,18 +223,11 @@ def test_coin_and_token_are_paid_by_way_of_confirming(
         )
 
 
-@pytest.mark.parametrize("method", ["polygon:pol", "tron:trx", "ethereum:usdt"])
+@pytest.mark.parametrize("method", ["ethereum:eth", "polygon:pol", "tron:trx", "ethereum:usdt"])
 def test_what_a_contract_pays_counts(sandbox: Sandbox, method: str) -> None:
     id = sandbox.open_invoice(method)
     sandbox.order("pay", id, "--internal")
     sandbox.becomes(id, "paid")
-
-
-def test_ether_that_a_contract_pays_is_not_seen(sandbox: Sandbox) -> None:
-    id = sandbox.open_invoice("ethereum:eth")
-    sandbox.order("pay", id, "--internal")
-    sandbox.passes("ethereum", 3)
-    assert sandbox.invoice(id)["deposits"] == []
 
 
 @pytest.mark.parametrize("method", ["ethereum:eth", "polygon:usdc", "tron:usdt"])

@@ -15,6 +15,7 @@ from chains.sandbox.evm.lies import told
 from chains.sandbox.evm.machine import Frame, Machine
 from chains.sandbox.evm.polygon import NOBODY
 from chains.sandbox.evm.rpc import Method, RpcError
+from chains.sandbox.evm.traces import parity_traces
 from chains.sandbox.state import State, coin, nonce
 
 
@@ -67,6 +68,7 @@ class Methods:
             "eth_getCode": self._code,
             "eth_call": self._call,
             "debug_traceBlockByHash": self._trace_block,
+            "trace_block": self._parity_traces,
         }
 
     def _chain_id(self) -> int:
@@ -136,6 +138,10 @@ class Methods:
         if mined is None:
             raise RpcError(-32000, f"block {block_hash} not found")
         return mined.traces
+
+    def _parity_traces(self, tag: str) -> list[Json] | None:
+        mined = self._mined(tag)
+        return None if mined is None else parity_traces(mined)
 
     def _balance(self, address: str, tag: str | At) -> str:
         return hex(self._state_key(coin(parse(address)), tag))

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from chains.base import ChainClient, ClientOptions, EndpointSettings, NetworkSpec
+from chains.base import ChainClient, ClientOptions, EndpointSettings, NetworkSpec, Traces
 from chains.ethereum import ETHEREUM, token
 from chains.evm.client import EvmClient
 from chains.evm.rules import ETHEREUM_RULES, EvmRules
@@ -67,10 +67,13 @@ async def open_client(*nodes: EvmNode) -> AsyncIterator[EvmClient]:
 
 
 def evm_client(
-    *urls: str, spec: NetworkSpec = ETHEREUM, rules: EvmRules = ETHEREUM_RULES
+    *urls: str,
+    spec: NetworkSpec = ETHEREUM,
+    rules: EvmRules = ETHEREUM_RULES,
+    traces: Traces = "off",
 ) -> EvmClient:
     endpoints = [EndpointSettings(name, url) for name, url in zip("abc", urls, strict=False)]
-    options = ClientOptions(endpoints, spec.assets, spec.chain_id, None)
+    options = ClientOptions(endpoints, spec.assets, spec.chain_id, None, traces=traces)
     return EvmClient(spec, options, rules, read=read_here)
 
 
@@ -125,7 +128,8 @@ class EvmRow:
                     await client.close()
 
     def client(self) -> ChainClient:
-        client = evm_client(self.url, spec=self.spec, rules=self.rules)
+        traces: Traces = "required" if self.spec.needs_traces else "off"
+        client = evm_client(self.url, spec=self.spec, rules=self.rules, traces=traces)
         self._clients.append(client)
         return client
 

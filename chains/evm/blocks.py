@@ -32,7 +32,7 @@ from chains.evm.messages import Header, Receipt, Transaction
 from chains.evm.proof import Proven, prove
 from chains.evm.rlp import number
 from chains.evm.rules import ETHEREUM_RULES, SYSTEM_ADDRESS, EvmRules
-from chains.evm.traces import Traces, internal_transfers
+from chains.evm.traces import Traces, internal_moves
 from watcher.domain.blocks import Block, Transfer
 from watcher.domain.money import Address, Method, Network
 
@@ -125,9 +125,9 @@ def _find(proven: Proven, listing: Listing, traces: Traces | None) -> Iterator[T
     moves = by_moves(block, listing.rules)
     by_logs = moves or listing.rules.native_log is not None
     tokens = {**listing.tokens, SYSTEM_ADDRESS: native} if moves else listing.tokens
-    inner: Iterable[Sequence[Transfer]] = repeat((), len(block.transactions))
+    inner: Iterable[Sequence[Transfer | Refusal]] = repeat((), len(block.transactions))
     if traces is not None and not by_logs:
-        inner = internal_transfers(proven, traces, native)
+        inner = internal_moves(proven, traces, native, listing.explained)
     for tx, receipt, calls in zip(block.transactions, proven.receipts, inner, strict=True):
         explained = tx.hash == listing.explained
         reason = _no_value(tx, by_logs)

@@ -19,7 +19,7 @@ from typing import Literal
 
 import msgspec
 
-from chains.base import TRACE, ChainDataError
+from chains.base import TRACE, ChainDataError, Refusal
 from chains.evm.logs import SUCCESS, canonical, tx_hash
 from chains.evm.messages import Message, Receipt, Transaction
 from chains.evm.proof import Proven
@@ -119,8 +119,13 @@ _call_traces = msgspec.json.Decoder(list[CallTrace])
 _parity_traces = msgspec.json.Decoder(list[ParityTrace])
 
 
-def internal_transfers(proven: Proven, traces: Traces, method: Method) -> list[list[Transfer]]:
+def internal_moves(
+    proven: Proven, traces: Traces, method: Method, explained: str | None = None
+) -> list[list[Transfer | Refusal]]:
     """What the calls within each transaction moved, by transaction, in the order of the calls.
+
+    Of the transaction with the hash `explained` also the calls that show a value and moved none,
+    at `call/<i>` of all that it made.
 
     The outermost call is left out: it is the transaction's own value. A position is the number of
     the call among those that moved something, since places in the tree differ by node.
@@ -133,29 +138,52 @@ def internal_transfers(proven: Proven, traces: Traces, method: Method) -> list[l
     try:
         calls = read(proven, traces.content)
         pairs = zip(proven.block.transactions, proven.receipts, calls, strict=True)
-        return [_moves(tx, receipt, frames, method) for tx, receipt, frames in pairs]
+        return [
+            _moves(tx, receipt, frames, method, tx.hash == explained)
+            for tx, receipt, frames in pairs
+        ]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise ChainDataError(f"traces of block {height}: {error}") from error
 
 
 def _moves(
-    tx: Transaction, receipt: Receipt, frames: Sequence[Frame], method: Method
-) -> list[Transfer]:
+    tx: Transaction, receipt: Receipt, frames: Sequence[Frame], method: Method, explained: bool
+) -> list[Transfer | Refusal]:
     outermost, *inner = frames
     _require_same(tx, receipt, outermost)
-    found: list[Transfer] = []
-    for frame in inner:
-        if frame.kind not in MOVING:
-            if frame.kind not in STILL:
-                raise ValueError(f"transaction {tx.hash}: unknown kind of call {frame.kind!r:.40}")
-            continue
-        if frame.failed or frame.value == "0x0":
-            continue
-        sender, to, units = _payment(tx, frame)
-        if sender != to and int(to, 16) > LAST_PRECOMPILE:
-            position = f"{TRACE}{len(found)}"
-            found.append(Transfer(tx_hash(tx.hash), position, method, sender, to, units))
+    found: list[Transfer | Refusal] = []
+    moved = 0
+    for index, frame in enumerate(inner):
+        reason = _unmoved(tx, frame)
+        if reason is None:
+            sender, payee, wei = _payment(tx, frame)
+            reason = _unpaid(sender, payee)
+            if reason is None:
+                position = f"{TRACE}{moved}"
+                found.append(Transfer(tx_hash(tx.hash), position, method, sender, payee, wei))
+                moved += 1
+        if explained and reason is not None and frame.value and frame.value != "0x0":
+            to, units = canonical(frame.to) if frame.to else None, number(frame.value)
+            found.append(Refusal(tx_hash(tx.hash), f"call/{index}", reason, None, to, units))
     return found
+
+
+def _unmoved(tx: Transaction, frame: Frame) -> str | None:
+    """Why a call moved nothing; None: it did."""
+    if frame.kind not in MOVING:
+        if frame.kind not in STILL:
+            raise ValueError(f"transaction {tx.hash}: unknown kind of call {frame.kind!r:.40}")
+        return f"{frame.kind} moves nothing"
+    if frame.failed:
+        return "reverted call"
+    return "amount is zero" if frame.value == "0x0" else None
+
+
+def _unpaid(sender: Address, to: Address) -> str | None:
+    """Why what moved is nobody's payment; None: it is somebody's."""
+    if sender == to:
+        return "pays itself"
+    return "pays a precompile" if int(to, 16) <= LAST_PRECOMPILE else None
 
 
 def _payment(tx: Transaction, frame: Frame) -> tuple[Address, Address, int]:

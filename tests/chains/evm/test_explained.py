@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from chains.base import Refusal
 from chains.evm.blocks import Listing, read_block
 from chains.evm.logs import APPROVAL, LOG_TRANSFER
+from chains.evm.traces import Traces
 from chains.polygon import COIN
 from tests.chains.evm import polygon, recorded
 from tests.chains.evm.made import (
@@ -25,6 +27,7 @@ from tests.chains.evm.made import (
 )
 from tests.chains.evm.polygon import by_contract, coin_log, fee_log
 from tests.chains.evm.recorded import Answers, Json, mainnet
+from tests.chains.evm.traced import CONTRACT, call_traces, make_call, make_root, parity_traces
 from watcher.domain.blocks import Hash
 
 CALL, ETHEREUM, POLYGON = {"value": "0x0"}, recorded.listing(TOKEN), polygon.listing(TOKEN)
@@ -113,6 +116,46 @@ def test_a_state_sync_receipt_under_no_root_is_refused_whole() -> None:
     said = explained(answers, made_up, polygon.listing())
     assert {each.reason for each in said} == {"state-sync receipt under no root"}
     assert [each.position for each in said][:2] == ["value", "log/0"]
+
+
+PAID = make_call(5)
+
+
+@pytest.mark.parametrize("tell", [call_traces, parity_traces], ids=["geth", "parity"])
+@pytest.mark.parametrize(
+    ("calls", "reasons"),
+    [
+        ([make_call(7, type="DELEGATECALL")], [("call/0", "DELEGATECALL moves nothing")]),
+        ([make_call(7, type="CALLCODE")], [("call/0", "CALLCODE moves nothing")]),
+        ([make_call(5, error="out of gas")], [("call/0", "reverted call")]),
+        ([make_call(0, PAID, to=PAYER, error="revert")], [("call/1", "reverted call")]),
+        ([PAID, make_call(5, to=CONTRACT)], [("call/1", "pays itself")]),
+        ([make_call(5, to=f"0x{4:040x}")], [("call/0", "pays a precompile")]),
+        ([make_call(0), PAID], []),
+    ],
+)
+def test_a_call_within_that_pays_nobody(
+    tell: Callable[[Answers, Sequence[Json]], Traces],
+    calls: list[Json],
+    reasons: list[tuple[str, str]],
+) -> None:
+    tx = make_transaction(to=CONTRACT)
+    answers = make_answers((tx, make_receipt()))
+    asked = replace(ETHEREUM, explained=f"0x{hash_of(tx)}")
+    traces = tell(answers, [make_root(*calls)])
+    reading = read_block(answers.block, answers.receipts, asked, traces)
+    assert [(each.position, each.reason) for each in reading.refusals] == reasons
+    plain = read_block(answers.block, answers.receipts, ETHEREUM, traces)
+    assert (plain.block, plain.refusals) == (reading.block, ())
+
+
+def test_a_refused_call_says_what_it_claims() -> None:
+    tx = make_transaction(to=CONTRACT)
+    answers = make_answers((tx, make_receipt()))
+    traces = call_traces(answers, [make_root(make_call(5, error="revert"))])
+    asked = replace(ETHEREUM, explained=f"0x{hash_of(tx)}")
+    [said] = read_block(answers.block, answers.receipts, asked, traces).refusals
+    assert (said.contract, said.to, said.units) == (None, SHOP, 5)
 
 
 def test_nothing_more_is_said_of_any_other_transaction() -> None:

@@ -11,9 +11,21 @@ from aiohttp import web
 from chains.evm.address import CODEC
 from tests.anvil import Anvil
 from tests.factories import ADDRESS
-from tests.proxy import Call, Proxy
+from tests.proxy import Call, Proxy, error
 from tests.real import contracts
-from tests.real.shop import DUE, ETH, ETHER, OTHER, TETHER, USDT, Shop, bill, run_shop
+from tests.real.shop import (
+    DUE,
+    ETH,
+    ETHER,
+    OTHER,
+    TETHER,
+    USDT,
+    Shop,
+    bill,
+    open_desk,
+    run_shop,
+    until,
+)
 from tests.world import the_invoice, told
 from watcher.domain.invoices import Flag, InvoiceStatus
 from watcher.domain.money import Address
@@ -230,3 +242,22 @@ async def test_ether_that_one_of_two_endpoints_invents_is_never_confirmed(
             assert shop.follower.health.report("me")["warnings"] == [
                 "block 1 waits for agreement: 1 of 2 endpoints repeat it"
             ]
+
+
+@pytest.mark.parametrize("traced", [True, False])
+async def test_the_operator_sees_who_traces(
+    anvil: Anvil, tmp_path: Path, db_url: str, traced: bool
+) -> None:
+    async with Proxy(anvil.url) as node:
+        if not traced:
+            refused = error({"code": -32601, "message": "the method does not exist"})
+            node.fail(refused, "debug_traceBlockByHash", "trace_block")
+        async with run_shop(tmp_path, db_url, node.url) as shop:
+            await shop.follow(anvil)
+            async with open_desk(shop) as desk:
+                seen = await until(lambda: desk.endpoint("a"), "no endpoint is shown")
+                warnings = (await desk.network())["warnings"]
+    assert seen["traces"] is traced
+    alone = "ETH that contracts send is confirmed on the word of a, the only one to trace"
+    none = "ETH that contracts send: by audit only, since no endpoint is known to trace"
+    assert (alone in warnings, none in warnings) == (traced, not traced)

@@ -15,7 +15,7 @@ who has not answered by then is not waited for alone: the next one is asked as w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 from chains.base import (
@@ -30,10 +30,12 @@ from chains.base import (
 )
 from chains.endpoint import Endpoint, Transport
 from chains.health import Clock
+from watcher.domain.blocks import Hash
 
 T = TypeVar("T")
 
 EACH_SECONDS = 9
+ALONE_SECONDS = 10.0
 
 
 class EndpointPool:
@@ -144,8 +146,20 @@ class EndpointPool:
             node.health.judge(self._best())
             node.health.judge_speed(fastest)
 
-    def blame(self, name: str, fault: ChainDataError) -> None:
-        """Note a lie that only another endpoint's answer showed."""
+    def side_with(self, said: Mapping[str, Hash | None], ours: Hash, needed: int) -> frozenset[str]:
+        """Names of those who said `ours`; who said another is left alone if they are enough.
+
+        For a moment only: a reorg reaches one endpoint before the next.
+        """
+        holders = frozenset(name for name, other in said.items() if other == ours)
+        if len(holders) >= max(2, needed):
+            for name in (name for name, other in said.items() if other not in (None, ours)):
+                alone = f"its block is not the one that {len(holders)} others have"
+                self.blame(name, ChainUnavailable(alone, retry_after=ALONE_SECONDS))
+        return holders
+
+    def blame(self, name: str, fault: ChainError) -> None:
+        """Note a fault that only another endpoint's answer showed."""
         for node in self.endpoints:
             if node.name == name:
                 words = node.redaction.scrub(str(fault))

@@ -27,6 +27,10 @@ class FakeChain:
         self._forks = 0
         self.names = list(endpoints)
         self.lag, self.down = 0, False  # newest blocks it pretends not to have; no answer at all
+        self.false_head: BlockRef | None = None
+        """What it calls its newest block, though it has no such block."""
+        self.stayed: set[str] = set()
+        """Endpoints, by name, that still hold every block that a reorg took from the others."""
         self.final: int | None = None
         self.silent: dict[str, set[str]] = {}
         """Positions that an endpoint, by name, does not tell of."""
@@ -78,7 +82,7 @@ class FakeChain:
 
     async def head(self) -> BlockRef:
         self._answer()
-        return self._visible()[-1].ref
+        return self.false_head or self._visible()[-1].ref
 
     async def finalized(self) -> BlockRef | None:
         self._answer()
@@ -112,7 +116,7 @@ class FakeChain:
         same = ref.number < len(visible) and visible[ref.number].ref.hash == ref.hash
         positions = {transfer.position for transfer in transfers}
         who = (name for name in self.names if not positions & self.silent.get(name, set()))
-        return frozenset(who if same else ())
+        return frozenset(who if same else self.stayed)
 
     async def balances(
         self, addresses: Sequence[Address], assets: Sequence[Asset], number: int | None

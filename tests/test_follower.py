@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 import storage
 from chains.base import ChainUnavailable
 from storage.leases import LeaseLost
-from tests.factories import NETWORK, make_invoice, make_transfer
+from tests.factories import NETWORK, make_hash, make_invoice, make_transfer
 from tests.fakes import FakeChain
 from tests.world import (
     bodies,
@@ -138,6 +138,37 @@ async def test_a_node_that_lags_is_no_reorg(chain, follower, engine):
     chain.lag = 2
     assert await follower.turn() is False
     assert (await the_invoice(engine)).status is InvoiceStatus.PAID
+
+
+async def test_a_head_that_has_no_block_behind_it_is_no_reorg(chain, follower, engine):
+    chain.mine(make_transfer(100))
+    await mine(chain, follower, 2)
+    chain.false_head = replace(chain.tip, hash=make_hash("f0"))
+    assert await follower.turn() is False
+    assert (await the_invoice(engine)).status is InvoiceStatus.PAID
+    async with storage.read(engine) as conn:
+        assert await storage.blocks.tip(conn, NETWORK) == chain.tip
+
+
+async def test_a_block_that_enough_endpoints_still_have_is_not_given_up(engine, monkeypatch):
+    monkeypatch.setattr(finality, "ASK_SECONDS", 0)
+    await open_shop(engine)
+    chain = FakeChain(["a", "b", "c"])
+    follower = make_follower(chain, engine, policy=make_policy(agreement=2))
+    chain.mine(make_transfer(100))
+    await mine(chain, follower, 3)
+    assert (await the_invoice(engine)).status is InvoiceStatus.PAID
+    chain.reorg(depth=2)
+    for _ in range(3):
+        chain.mine()
+    chain.stayed = {"b", "c"}
+    with pytest.raises(ChainUnavailable, match="b, c still have block 4"):
+        await follower.turn()
+    assert (await the_invoice(engine)).status is InvoiceStatus.PAID
+    chain.stayed = {"c"}
+    await catch_up(follower)
+    async with storage.read(engine) as conn:
+        assert await storage.blocks.tip(conn, NETWORK) == chain.tip
 
 
 @pytest.mark.parametrize("depth", [1, 3, 8])

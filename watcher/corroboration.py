@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import storage
-from chains.base import TRACE, ChainClient
+from chains.base import TRACE, ChainClient, ChainUnavailable
 from storage import Engine
 from watcher.domain.blocks import BlockRef, Hash, Transfer
 from watcher.domain.deposits import Deposit, is_deep
@@ -76,6 +76,21 @@ class Corroboration:
                 self._short.pop(each.id, None)
                 given[each] = names
         return given
+
+    async def require_gone(self, tip: BlockRef) -> None:
+        """Refuse to give up a block that as many endpoints still have as must agree on one.
+
+        Raises:
+            ChainUnavailable: they do; whoever says otherwise is on a fork of its own.
+        """
+        if self._network.agreement < 2:
+            return
+        holders = await self._client.corroborate(tip, ())
+        if len(holders) >= self._network.agreement:
+            raise ChainUnavailable(
+                f"endpoints differ: {', '.join(sorted(holders))} still have block {tip.number} "
+                "as we do, another is on a fork"
+            )
 
     async def _deep(self, tip: BlockRef, finality: int | None) -> list[Deposit]:
         async with storage.read(self._engine) as conn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from dataclasses import replace
 
 import structlog
 
@@ -129,7 +130,7 @@ class Follower:
             self._head = await self._client.head()
             self.health.head = self._head.number
             ours = await self._hash_at(self._head.number)
-            move = plan_step(tip, self._head, None, ours)
+            move = plan_step(tip, await self._proven(self._head, ours), None, ours)
         else:
             move = plan_step(tip, following.ref, following, None)
         match move:
@@ -137,11 +138,19 @@ class Follower:
                 await self._look_further(block)
                 await self._connect(lease, self._chain_of(block))
             case Disconnect(_):
+                await self._corroboration.require_gone(tip)
                 await self._disconnect(lease)
             case _:
                 # A head above us without its next block: asked again, the client knows better.
                 return False
         return True
+
+    async def _proven(self, head: BlockRef, ours: Hash | None) -> BlockRef:
+        """`head`, or where it is not ours the proven block there: a bare word takes none away."""
+        if ours is None or ours == head.hash:
+            return head
+        block = await self._client.block(head.number)
+        return block.ref if block else replace(head, hash=ours)
 
     async def _look_further(self, block: Block) -> None:
         """Learn the head again where block after block lies above the one we know.

@@ -117,7 +117,8 @@ class EvmClient:
             said = await self._pool.each(repeats)
             return self._tracing.vouching(ref.number, said, self._options.agreement)
         given = await self._pool.each(partial(calls.block_ref, block=ref.number))
-        return frozenset(name for name, other in given.items() if other and other.hash == ref.hash)
+        hashes = {name: (other.hash if other else None) for name, other in given.items()}
+        return self._pool.side_with(hashes, ref.hash, self._options.agreement)
 
     async def balances(
         self, addresses: Sequence[Address], assets: Sequence[Asset], number: int | None

@@ -132,8 +132,8 @@ class TronClient:
     async def corroborate(self, ref: BlockRef, transfers: Sequence[Transfer]) -> frozenset[str]:
         """What is under no hash each endpoint's own block must hold as well."""
         if all(map(is_committed, transfers)):
-            given = await self._pool.each(partial(calls.block_hash, number=ref.number))
-            return frozenset(name for name, block_hash in given.items() if block_hash == ref.hash)
+            said = await self._pool.each(partial(calls.block_hash, number=ref.number))
+            return self._pool.side_with(said, ref.hash, self._options.agreement)
         found = await self._pool.each(partial(self._find, ref.number, self._listing))
         told = {
             name: claims_of(each.reading.block.transfers)

@@ -24,6 +24,7 @@ from chains.endpoint import Endpoint
 from chains.endpoints import EndpointPool
 from chains.health import Clock, Missing
 from chains.http import Disconnected
+from watcher.domain.blocks import Hash
 
 NOON = 1_795_262_400.0  # 2026-11-21 12:00 UTC
 HALF_A_DAY = 43_200
@@ -506,6 +507,27 @@ async def test_a_slow_endpoint_is_asked_after_the_quick_and_before_one_that_lags
     b.faults = [DOWN]
     assert await pool.ask(yes) == "a"
     assert (a.asked, b.asked, c.asked) == (1, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("said", "needed", "holders", "left_alone"),
+    [
+        ({"a": "x", "b": "ours", "c": "ours"}, 2, {"b", "c"}, ["a"]),
+        ({"a": "x", "b": "ours", "c": None}, 2, {"b"}, []),
+        ({"a": "x", "b": "ours", "c": "ours"}, 3, {"b", "c"}, []),
+        ({"a": "x", "b": "ours"}, 1, {"b"}, []),
+        ({"a": None, "b": "ours", "c": "ours"}, 2, {"b", "c"}, []),
+    ],
+)
+async def test_who_alone_has_another_block_is_left_alone_for_a_moment(
+    said: dict[str, Hash | None], needed: int, holders: set[str], left_alone: list[str]
+) -> None:
+    time = Time()
+    pool = make_pool(time, Node(), Node(), Node())
+    assert pool.side_with(said, Hash("ours"), needed) == holders
+    assert [each.name for each in pool.reports() if each.state == "waiting"] == left_alone
+    time.passed += 10
+    assert await pool.ask(yes) == "a"
 
 
 async def test_a_spent_day_rests_until_midnight_and_then_counts_anew() -> None:

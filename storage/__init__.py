@@ -117,6 +117,8 @@ class Engine(AsyncEngine):
         sqlite = sync_engine.dialect.name == "sqlite"
         # First come, first served: SQLite's own waiting is a lottery that starves somebody.
         self.turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if sqlite else nullcontext()
+        self.after_commit: list[Callable[[], object]] = []
+        """Called after each commit of a `write` of this process; must not wait nor raise."""
 
 
 def open_engine(url: str) -> Engine:
@@ -177,6 +179,8 @@ async def write(engine: Engine) -> AsyncIterator[Conn]:
     """
     async with engine.turn, _transaction(engine, {"write": True}) as conn:
         yield conn
+    for tell in engine.after_commit:
+        tell()
 
 
 async def repeat(engine: Engine, work: Callable[[Conn], Awaitable[T]]) -> T:

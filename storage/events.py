@@ -78,6 +78,12 @@ async def newest(conn: Conn, merchant_id: str) -> int:
     return seq
 
 
+async def newest_of_all(conn: Conn) -> dict[str, int]:
+    """Number of each merchant's newest event, by merchant."""
+    rows = await conn.execute(select(merchants.c.id, merchants.c.last_seq))
+    return {merchant_id: seq for merchant_id, seq in rows}
+
+
 def _merchant(told: tuple[Event, Mapping[str, object]]) -> str:
     return told[0].merchant_id
 

@@ -43,6 +43,12 @@ async def find(conn: Conn, digest: bytes) -> Key | None:
     return Key(*row) if row else None
 
 
+async def works(conn: Conn, id: str) -> bool:
+    """Whether the key was not revoked."""
+    valid = select(table.c.id).where(table.c.id == id, table.c.revoked_at.is_(None))
+    return (await conn.execute(valid)).first() is not None
+
+
 async def signing_secret(conn: Conn, id: str) -> bytes | None:
     """The key's signing secret, encrypted as it came; None once the key is revoked."""
     valid = (table.c.id == id) & table.c.revoked_at.is_(None)

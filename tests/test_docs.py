@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 from chains import NETWORKS
 from chains.base import NetworkSpec
 from tests.anvil import Anvil
-from watcher.api import admin, audit, deposits, errors, explorer, invoices
+from watcher.api import RESOURCES, errors, explorer
 from watcher.api.models import InvoiceIn
 from watcher.cli import app
 from watcher.config import Settings
@@ -164,7 +164,7 @@ def settings_of(name: Network, network: NetworkSettings) -> Settings:
 
 @pytest.mark.parametrize(
     "route",
-    [r for each in (admin, audit, deposits, explorer, invoices) for r in each.routes],
+    [r for each in (*RESOURCES, explorer) for r in each.routes],
     ids=lambda route: f"{route.method} {route.path}",
 )
 def test_a_request_is_documented(route: web.RouteDef) -> None:

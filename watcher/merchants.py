@@ -13,7 +13,14 @@ from watcher.clock import new_id
 from watcher.keys import SecretBox, digest, hint, new_key, new_signing_secret
 from watcher.refused import BadField, NotFound
 
-SCOPES = ("invoices:read", "invoices:write", "deposits:read")
+SCOPES = (
+    "invoices:read",
+    "invoices:write",
+    "deposits:read",
+    "events:read",
+    "webhooks:write",
+    "wallets:write",
+)
 LONGEST_NAME = 255
 
 

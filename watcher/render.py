@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from storage.events import StoredEvent
 from watcher.clock import rfc3339
 from watcher.domain.blocks import BlockRef
 from watcher.domain.deposits import Deposit, DepositStatus, confirmations
@@ -142,6 +143,18 @@ def render_deposit(
         "required_confirmations": deposit.required,
         "detected_at": rfc3339(deposit.detected_at),
         "confirmed_at": _time(deposit.confirmed_at),
+    }
+
+
+def render_event(policy: Policy, event: StoredEvent) -> Json:
+    """An event of the log, the same for every reader and at any time."""
+    return {
+        "id": event.id,
+        "seq": event.seq,
+        "type": event.type.value,
+        "created_at": rfc3339(event.created_at),
+        "livemode": policy.livemode,
+        "data": event.data,
     }
 
 

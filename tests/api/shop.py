@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,13 +20,14 @@ from tests.fakes import FakeChain
 from tests.test_derivation import ACCOUNT_XPUB
 from tests.world import catch_up, make_follower
 from watcher import merchants, wallets
-from watcher.api import build_app
+from watcher.api import Setup, build_app
 from watcher.clock import now
 from watcher.config import Settings
 from watcher.daemon import build_policy
 from watcher.domain.money import Address, Family, Method, Network
 from watcher.keys import SecretBox
 from watcher.policy import Policy
+from watcher.wakeup import News
 
 EVM, ETHEREUM = Family("evm"), Network("ethereum")
 ADMIN = "an-admin-token-of-some-length"
@@ -191,7 +194,23 @@ async def open_shop(engine: Engine, policy: Policy, http: TestClient[Any, Any]) 
     return Shop(engine, policy, merchant_id, key, http)
 
 
-def serve(engine: Engine, policy: Policy, started_at: int | None = None) -> TestClient[Any, Any]:
-    """The true application, to be asked over loopback."""
-    app = build_app(engine, policy, ADMIN, now() if started_at is None else started_at)
-    return TestClient(TestServer(app, host="127.0.0.1"))
+@asynccontextmanager
+async def serve(
+    engine: Engine, policy: Policy, **facts: Any
+) -> AsyncIterator[TestClient[web.Request, web.Application]]:
+    """The true application, to be asked over loopback; `facts` are of its `Setup`, by name."""
+    news = News(engine)
+    setup = Setup(**{**usual_setup(news), **facts})
+    running = asyncio.create_task(news.run())
+    server = TestServer(build_app(engine, policy, setup), host="127.0.0.1")
+    try:
+        async with TestClient(server) as http:
+            yield http
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+def usual_setup(news: News) -> dict[str, Any]:
+    """What `Setup` takes, for an operator whose token is `ADMIN`."""
+    return {"admin_token": ADMIN, "started_at": now(), "box": make_box(), "news": news}

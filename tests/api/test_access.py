@@ -19,6 +19,7 @@ ASKED = [
     ("POST", "/v1/invoices/inv_1/cancel", "invoices:write"),
     ("GET", "/v1/deposits", "deposits:read"),
     ("GET", "/v1/deposits/dep_1", "deposits:read"),
+    ("GET", "/v1/events", "events:read"),
 ]
 
 
@@ -103,6 +104,7 @@ async def test_a_public_key_creates_and_shows_and_no_more(shop: Shop) -> None:
         await shop.get("/v1/invoices", public),
         await shop.get("/v1/deposits", public),
         await shop.get("/v1/deposits/dep_1", public),
+        await shop.get("/v1/events", public),
         await shop.post(f"{path}/select", {"method": "ethereum:usdt"}, public),
         await shop.ask("POST", f"{path}/cancel", public),
     ]

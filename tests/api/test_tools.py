@@ -6,15 +6,22 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
 
 from storage import Engine
-from tests.api.shop import ADMIN, ETHEREUM, FIRST, USDT, Answer, Shop, make_policy, open_shop
+from tests.api.shop import (
+    ADMIN,
+    ETHEREUM,
+    FIRST,
+    USDT,
+    Answer,
+    Shop,
+    make_policy,
+    open_shop,
+    serve,
+)
 from tests.factories import make_hash, make_transfer
 from tests.fakes import FakeChain
 from watcher import finality, rescan
-from watcher.api import build_app
-from watcher.clock import now
 from watcher.domain.money import Address
 
 TX = f"0x{make_hash('tx1')}"
@@ -31,8 +38,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def shop(engine: Engine) -> AsyncIterator[Shop]:
     chain, policy = FakeChain(), make_policy()
-    app = build_app(engine, policy, ADMIN, now(), clients={ETHEREUM: chain})
-    async with TestClient(TestServer(app, host="127.0.0.1")) as http:
+    async with serve(engine, policy, clients={ETHEREUM: chain}) as http:
         opened = await open_shop(engine, policy, http)
         opened.chain = chain
         yield opened

@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from cryptography.fernet import Fernet
 
 import storage
 from chains.evm.blocks import Listing, Reading, read_block
@@ -23,13 +24,15 @@ from tests.anvil import Anvil
 from tests.factories import ADDRESS, FAMILY, make_id, make_invoice, make_quote
 from tests.world import bodies, catch_up, open_shop
 from watcher import clock
-from watcher.api import build_app
+from watcher.api import Setup, build_app
 from watcher.config import load
 from watcher.daemon import build_policy, client_options
 from watcher.domain.invoices import Invoice
 from watcher.domain.money import Address, Method, Network
 from watcher.follower import Follower
+from watcher.keys import SecretBox
 from watcher.policy import Policy
+from watcher.wakeup import News
 
 ETHEREUM = Network("ethereum")
 ETH, USDT = Method("ethereum:eth"), Method("ethereum:usdt")
@@ -78,12 +81,16 @@ def write_config(
         **network,
     }
     lines = [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
+    key_file = folder / "watcher.key"
+    if not key_file.exists():
+        key_file.touch(mode=0o600)
+        key_file.write_bytes(Fernet.generate_key())
     path = folder / "watcher.toml"
     path.write_text(
         f"[server]\nport = {port}\n"
         f"[database]\nurl = {json.dumps(database_url)}\n"
         f'[admin]\ntoken = "{TOKEN}"\n'
-        f"[secrets]\nkey_file = {json.dumps(str(folder / 'watcher.key'))}\n"
+        f"[secrets]\nkey_file = {json.dumps(str(key_file))}\n"
         f"[networks.ethereum]\nendpoints = [{names}]\n" + "\n".join(lines) + "\n"
     )
     return path
@@ -171,7 +178,9 @@ class Desk:
 @asynccontextmanager
 async def open_desk(shop: Shop) -> AsyncIterator[Desk]:
     """The API of this shop, while its follower runs as in the daemon."""
-    app = build_app(shop.engine, shop.policy, TOKEN, clock.now())
+    box = SecretBox([Fernet.generate_key().decode()])
+    setup = Setup(TOKEN, clock.now(), box, News(shop.engine))
+    app = build_app(shop.engine, shop.policy, setup)
     async with TestClient(TestServer(app)) as client, running(shop.follower):
         yield Desk(client)
 

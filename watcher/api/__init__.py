@@ -2,46 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from aiohttp import web
 
-from chains.base import ChainClient
 from storage import Engine
-from watcher.api import admin, audit, deposits, explorer, invoices, tools
+from watcher.api import admin, audit, deposits, events, explorer, invoices, tools
 from watcher.api.context import (
     ADMIN_TOKEN,
+    BOX,
     CLIENTS,
     ENGINE,
+    NEWS,
     NODES,
     POLICY,
     STARTED_AT,
+    Setup,
 )
 from watcher.api.errors import problems
 from watcher.api.reading import LARGEST_BODY
 from watcher.api.tools import RESCANS
-from watcher.domain.money import Network
 from watcher.policy import Policy
-from watcher.sandbox import Node
+
+__all__ = ["RESOURCES", "Setup", "build_app"]
+
+RESOURCES = (invoices, deposits, events, admin, audit, tools)
 
 
-def build_app(
-    engine: Engine,
-    policy: Policy,
-    admin_token: str,
-    started_at: int,
-    nodes: Mapping[Network, Node] | None = None,
-    clients: Mapping[Network, ChainClient] | None = None,
-) -> web.Application:
-    """The application that serves contract.md 4; in a sandbox, whose `nodes` are, pages on them."""
+def build_app(engine: Engine, policy: Policy, setup: Setup) -> web.Application:
+    """The application that serves contract.md 4; in a sandbox, that has nodes, pages on them."""
     app = web.Application(middlewares=[problems], client_max_size=LARGEST_BODY)
     app[ENGINE], app[POLICY] = engine, policy
-    app[ADMIN_TOKEN], app[STARTED_AT] = admin_token, started_at
-    app[CLIENTS], app[RESCANS] = clients or {}, {}
+    app[ADMIN_TOKEN], app[STARTED_AT] = setup.admin_token, setup.started_at
+    app[BOX], app[NEWS] = setup.box, setup.news
+    app[CLIENTS], app[RESCANS] = setup.clients, {}
+    app.on_shutdown.append(events.end_waits)
     app.cleanup_ctx.append(tools.end_rescans)
-    for resource in (invoices, deposits, admin, audit, tools):
+    for resource in RESOURCES:
         app.add_routes(resource.routes)
-    if nodes:
-        app[NODES] = nodes
+    if setup.nodes:
+        app[NODES] = setup.nodes
         app.add_routes(explorer.routes)
     return app

@@ -7,6 +7,7 @@ import hmac
 from aiohttp import web
 
 import storage
+from storage import Conn
 from storage.keys import Key
 from watcher.api.context import ADMIN_TOKEN, ENGINE
 from watcher.api.errors import Problem
@@ -26,12 +27,18 @@ async def authorize(request: web.Request, scope: str, *, public: bool = False) -
         # A key is ASCII; other bytes arrive as lone surrogates, of which there is no digest.
         key = await storage.keys.find(conn, digest(text)) if text and text.isascii() else None
     if key is None:
-        raise Problem(401, UNKNOWN_KEY, headers={"WWW-Authenticate": "Bearer"})
+        raise _unknown()
     if key.kind == "public" and not public:
         raise Problem(403, "a public key may not do this")
     if key.kind == "secret" and scope not in key.scopes:
         raise Problem(403, f"the key lacks the scope {scope}")
     return key
+
+
+async def still_works(conn: Conn, key: Key) -> None:
+    """Refuse a key that was revoked since it was authorized; for requests that wait."""
+    if not await storage.keys.works(conn, key.id):
+        raise _unknown()
 
 
 def authorize_admin(request: web.Request) -> None:
@@ -41,6 +48,10 @@ def authorize_admin(request: web.Request) -> None:
         raise Problem(
             401, "the admin token is missing or wrong", headers={"WWW-Authenticate": "Bearer"}
         )
+
+
+def _unknown() -> Problem:
+    return Problem(401, UNKNOWN_KEY, headers={"WWW-Authenticate": "Bearer"})
 
 
 def _bearer(request: web.Request) -> str | None:

@@ -206,6 +206,16 @@ class FindingQuery(Page):
     state: FindingState | None = None
 
 
+class EventQuery(BaseModel):
+    """Where `GET /v1/events` goes on, and how long it may wait for the next."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    after: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    wait: Annotated[int, Field(ge=0, le=60)] = 0
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+
+
 def seconds(moment: datetime | None) -> int | None:
     """Epoch seconds of a time from outside."""
     return None if moment is None else int(moment.timestamp())

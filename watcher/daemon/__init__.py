@@ -19,14 +19,16 @@ from chains.base import ChainClient
 from storage import Engine
 from storage.migrate import migrate, schema_state
 from watcher import clock, settling, systemd
-from watcher.api import build_app
+from watcher.api import Setup, build_app
 from watcher.chores import chores_of, run_chores
 from watcher.config import ConfigError, Settings
 from watcher.daemon import sandbox
 from watcher.daemon.building import build_policy, client_options
 from watcher.domain.money import Network
 from watcher.follower import Follower
+from watcher.keys import load_box
 from watcher.policy import Policy
+from watcher.wakeup import News
 
 __all__ = ["ROLES", "build_policy", "client_options", "open_clients", "open_database", "run"]
 
@@ -102,10 +104,11 @@ async def run(
             for name, client in clients.items()
             if "follow" in roles
         ]
-        async with _api(settings, policy, engine, clients, "api" in roles):
+        news = News(engine)
+        async with _api(settings, policy, engine, clients, news if "api" in roles else None):
             if greet is not None and key is not None:
                 greet(key)
-            works: list[Work] = [*mining, systemd.watchdog]
+            works: list[Work] = [*mining, systemd.watchdog, news.run]
             if "chores" in roles:
                 works.append(partial(run_chores, engine, chores_of(engine, policy, clients)))
             await _follow(followers, works, stop)
@@ -142,13 +145,21 @@ async def _api(
     policy: Policy,
     engine: Engine,
     clients: Mapping[Network, ChainClient],
-    serve: bool,
+    news: News | None,
 ) -> AsyncIterator[None]:
-    if not serve:
+    """Serve the API; without `news`, that its readers wait for, do not."""
+    if news is None:
         yield
         return
-    token = settings.admin.token.get_secret_value()
-    app = build_app(engine, policy, token, clock.now(), sandbox.nodes_of(settings), clients)
+    setup = Setup(
+        admin_token=settings.admin.token.get_secret_value(),
+        started_at=clock.now(),
+        box=load_box(settings.secrets.key_file),
+        news=news,
+        nodes=sandbox.nodes_of(settings),
+        clients=clients,
+    )
+    app = build_app(engine, policy, setup)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:

@@ -33,6 +33,7 @@ from storage import (
     chores,
     corroborations,
     cursors,
+    deliveries,
     deposits,
     events,
     findings,
@@ -44,7 +45,9 @@ from storage import (
     leases,
     merchants,
     overview,
+    tries,
     wallets,
+    webhooks,
 )
 from storage.types import Conn
 
@@ -59,6 +62,7 @@ __all__ = [
     "close",
     "corroborations",
     "cursors",
+    "deliveries",
     "deposits",
     "events",
     "findings",
@@ -73,7 +77,9 @@ __all__ = [
     "overview",
     "read",
     "repeat",
+    "tries",
     "wallets",
+    "webhooks",
     "write",
 ]
 

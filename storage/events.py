@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import RowMapping, delete, exists, func, insert, select, update
 
-from storage import schema
+from storage import deliveries, schema
+from storage.dialects import among
 from storage.types import Conn
 from watcher.domain.events import Event, EventType
 from watcher.domain.ids import derived_id
@@ -41,7 +42,8 @@ async def append(
 
     The counter row stays locked until the transaction ends, so a reader that has seen `seq` n never
     finds a smaller one later; an autoincrement column draws its numbers before the commit and
-    cannot promise that. Merchants go in id order, so two writers cannot deadlock.
+    cannot promise that. Merchants go in id order, so two writers cannot deadlock. What is to be
+    delivered is queued here, too: an event without its deliveries is never committed.
     """
     ordered = sorted(events, key=_merchant)  # a stable sort
     for merchant_id, group in groupby(ordered, key=_merchant):
@@ -55,6 +57,7 @@ async def append(
         first = (await conn.execute(bump)).scalar_one() - len(told) + 1
         rows = [_row(seq, event, data, now) for seq, (event, data) in enumerate(told, first)]
         await conn.execute(insert(table), rows)
+        await deliveries.fan_out(conn, merchant_id, rows)
 
 
 async def after(conn: Conn, merchant_id: str, seq: int, limit: int) -> list[StoredEvent]:
@@ -65,10 +68,7 @@ async def after(conn: Conn, merchant_id: str, seq: int, limit: int) -> list[Stor
         .order_by(table.c.seq)
         .limit(limit)
     )
-    return [
-        StoredEvent(**{**row, "type": EventType(row.type)})
-        for row in (await conn.execute(query)).mappings()
-    ]
+    return [_event(row) for row in (await conn.execute(query)).mappings()]
 
 
 async def newest(conn: Conn, merchant_id: str) -> int:
@@ -82,6 +82,41 @@ async def newest_of_all(conn: Conn) -> dict[str, int]:
     """Number of each merchant's newest event, by merchant."""
     rows = await conn.execute(select(merchants.c.id, merchants.c.last_seq))
     return {merchant_id: seq for merchant_id, seq in rows}
+
+
+async def by_ids(conn: Conn, ids: Iterable[str]) -> dict[str, StoredEvent]:
+    """These events, by id."""
+    rows = (await conn.execute(select(*_COLUMNS).where(among(conn, table.c.id, ids)))).mappings()
+    return {row.id: _event(row) for row in rows}
+
+
+async def begins(conn: Conn, merchant_id: str) -> int:
+    """Number of the oldest event that is kept; of the next one where none is."""
+    oldest = select(func.min(table.c.seq)).where(table.c.merchant_id == merchant_id)
+    kept: int | None = await conn.scalar(oldest)
+    return await newest(conn, merchant_id) + 1 if kept is None else kept
+
+
+async def prune(conn: Conn, merchant_id: str, before: int, limit: int) -> int:
+    """Forget up to `limit` of the oldest events, told before second `before`; returns how many.
+
+    Their deliveries go with them. What is kept has no gaps: it begins at the first event that is
+    young enough, or that a delivery still waits to bring.
+    """
+    mine = table.c.merchant_id == merchant_id
+    awaited = exists().where(deliveries.table.c.event_id == table.c.id, deliveries.UNFINISHED)
+    keep = select(func.min(table.c.seq)).where(mine, (table.c.created_at >= before) | awaited)
+    first: int | None = await conn.scalar(keep)
+    first = await newest(conn, merchant_id) + 1 if first is None else first
+    old = select(table.c.id).where(mine, table.c.seq < first).order_by(table.c.seq).limit(limit)
+    ids = list(await conn.scalars(old))
+    await deliveries.forget(conn, ids)
+    await conn.execute(delete(table).where(among(conn, table.c.id, ids)))
+    return len(ids)
+
+
+def _event(row: RowMapping) -> StoredEvent:
+    return StoredEvent(**{**row, "type": EventType(row.type)})
 
 
 def _merchant(told: tuple[Event, Mapping[str, object]]) -> str:

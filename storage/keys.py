@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
 from sqlalchemy import insert, select, update
 
 from storage import schema
+from storage.dialects import among
 from storage.types import Conn
 
 table = schema.keys
@@ -54,6 +56,21 @@ async def signing_secret(conn: Conn, id: str) -> bytes | None:
     valid = (table.c.id == id) & table.c.revoked_at.is_(None)
     secret: bytes | None = await conn.scalar(select(table.c.signing_secret).where(valid))
     return secret
+
+
+async def secrets_of_invoices(conn: Conn, invoice_ids: Iterable[str]) -> dict[str, bytes]:
+    """Signing secrets, encrypted, of the keys that opened these invoices, by invoice.
+
+    Revoked keys too: revoking ends what the key may ask, not what its owner is told.
+    """
+    invoices = schema.invoices
+    asked = select(invoices.c.id, invoices.c.details).where(among(conn, invoices.c.id, invoice_ids))
+    opened_by = {id: details.get("key_id") for id, details in await conn.execute(asked)}
+    known = select(table.c.id, table.c.signing_secret).where(
+        among(conn, table.c.id, {each for each in opened_by.values() if each})
+    )
+    secrets = {id: secret for id, secret in await conn.execute(known)}
+    return {id: secrets[key] for id, key in opened_by.items() if key in secrets}
 
 
 async def listing(conn: Conn, merchant_id: str | None = None) -> list[Key]:

@@ -137,7 +137,9 @@ def test_settings_made_by_hand_read_no_environment(monkeypatch: pytest.MonkeyPat
         ("[server]\nport = 80.0", "server.port: must be a whole number"),
         ('[server]\nhost = ""', "server.host: must not be empty"),
         ('[server]\nhots = "x"', "server.hots: unknown key"),
-        ("[webhooks]\ntimeout_seconds = 10", "webhooks: unknown key"),
+        ("[webhook]\ntimeout_seconds = 10", "webhook: unknown key"),
+        ("[webhooks]\ntimeout_seconds = 31", "webhooks.timeout_seconds: must be at most 30"),
+        ("[events]\nkeep_days = 0", "events.keep_days: must be at least 1"),
         ("server = 5", "server: must be a table"),
         (
             '[database]\nurl = "mysql://x"',
@@ -313,9 +315,9 @@ def test_two_endpoints_cannot_share_a_name(tmp_path: Path) -> None:
         ("WATCHER_SERVER_PORT", "1", "WATCHER_SERVER_PORT: unknown environment variable"),
         ("WATCHER_", "1", "WATCHER_: unknown environment variable"),
         (
-            "WATCHER_WEBHOOKS__TIMEOUT",
+            "WATCHER_WEBHOOK__TIMEOUT",
             "1",
-            "WATCHER_WEBHOOKS__TIMEOUT: unknown environment variable",
+            "WATCHER_WEBHOOK__TIMEOUT: unknown environment variable",
         ),
         ("WATCHER_SERVER__PROT", "1", "server.prot: unknown key"),
         ("WATCHER_SERVER__PORT__X", "1", "server.port: must be a whole number"),

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEvent
@@ -19,11 +20,14 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 import storage
 from chains.base import ChainClient
 from storage import Engine
+from watcher import clock
 from watcher.audit import EVERY_SECONDS as AUDIT_SECONDS
 from watcher.audit import audit_network
 from watcher.domain.money import Network
+from watcher.forgetting import forget_events
 from watcher.policy import Policy
 
+FORGET_SECONDS = 3600
 LOOK_SECONDS, JITTER_SECONDS = 30, 5  # apart, so that processes do not look at once
 
 log = structlog.get_logger()
@@ -47,7 +51,11 @@ def chores_of(
         for name, client in clients.items():
             await audit_network(engine, policy.networks[name], client)
 
-    return [Chore("audit", AUDIT_SECONDS, audit)]
+    chores = [Chore("audit", AUDIT_SECONDS, audit)]
+    if policy.keep_days is not None:
+        forget = partial(forget_events, engine, policy.keep_days)
+        chores.append(Chore("events", FORGET_SECONDS, lambda: forget(clock.now())))
+    return chores
 
 
 async def run_chores(

@@ -44,6 +44,13 @@ late_policy = "manual"                   # or "accept": late money counts withou
 payer_may_cancel = true                  # on the checkout page
 minimum = {{}}                             # {{ USDT = "0.5" }}: less is recorded, not counted
 
+[webhooks]
+allow_private_addresses = false          # also plain http://, for receivers in your own network
+timeout_seconds = 10                     # for an answer; at most 30
+
+[events]
+# keep_days = 365                        # forget older events, with their deliveries; else never
+
 [rates]
 fixed = {{}}                               # {{ "USDC/USD" = "1" }}: one USDC is worth 1 USD
 """

@@ -20,6 +20,7 @@ from watcher.refused import BadField, MoneySeen, NoRate, NotFound, NotOpen, Paye
 from watcher.render import InvoiceView, Json, render_invoice
 from watcher.settling import Facts
 from watcher.wallets import check_addresses, next_address
+from watcher.webhooks.managing import check_callback
 
 OPEN = {InvoiceStatus.AWAITING_PAYMENT, InvoiceStatus.PARTIALLY_PAID}
 SHORTEST, LONGEST = 60, 30 * 86_400  # seconds that an invoice may stay open
@@ -47,7 +48,7 @@ async def open_invoice(
 
     Raises:
         BadField: a method that does not exist or for which there is no wallet; a price that comes
-            to nothing or to more than an asset can hold.
+            to nothing or to more than an asset can hold; a callback that may not be called.
         NoRate: no offered method has a rate.
         NoAddressLeft: its sole method was to be selected at once.
     """
@@ -56,6 +57,8 @@ async def open_invoice(
         raise BadField(
             f"must be from {SHORTEST} seconds to {LONGEST // 86_400} days", field="valid_for"
         )
+    if callback := wanted.details.get("callback_url"):
+        check_callback(policy, str(callback), "callback_url")
     assets = await offered_assets(conn, policy, merchant_id, wanted.methods)
     quoted = (quote_asset(policy, wanted.price, each, wanted.confirmations) for each in assets)
     quotes = [quote for quote in quoted if quote]

@@ -42,6 +42,15 @@ class NetworkPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookPolicy:
+    """Where webhooks may go, and how long an answer may take."""
+
+    allow_private: bool = False
+    """Private addresses and plain HTTP."""
+    timeout_seconds: int = 10
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What the ledger, the APIs and the pages must know of the configuration."""
 
@@ -55,6 +64,9 @@ class Policy:
     accepts_late: bool = False
     """Whether late money counts without anyone's decision."""
     payer_may_cancel: bool = True
+    webhooks: WebhookPolicy = WebhookPolicy()
+    keep_days: int | None = None
+    """After so many days events are forgotten; None: never."""
 
     @property
     def families(self) -> dict[Network, Family]:

@@ -61,6 +61,14 @@ class NoAddressLeft(Refused):
     """The merchant's wallets have no address left to give; add a wallet or fill the pool."""
 
 
+class TooManyWebhooks(Refused):
+    """The merchant has as many webhooks as there may be; delete one first."""
+
+
+class WebhookDisabled(Refused):
+    """The webhook is disabled; enable it first."""
+
+
 class AlreadyThere(Refused):
     """It exists already."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -156,6 +157,11 @@ def render_event(policy: Policy, event: StoredEvent) -> Json:
         "livemode": policy.livemode,
         "data": event.data,
     }
+
+
+def event_body(policy: Policy, event: StoredEvent) -> bytes:
+    """The same as webhooks bring it."""
+    return json.dumps(render_event(policy, event), separators=(",", ":")).encode()
 
 
 def _render_moment(moment: Moment) -> Json:

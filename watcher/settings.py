@@ -201,6 +201,19 @@ class Rates(Section):
     fixed: dict[shapes.Pair, shapes.Amount] = {}
 
 
+class Webhooks(Section):
+    """Where webhooks may go, and how long an answer may take."""
+
+    allow_private_addresses: bool = False
+    timeout_seconds: Annotated[int, Field(ge=1, le=30)] = 10
+
+
+class Events(Section):
+    """The log of events."""
+
+    keep_days: shapes.AtLeastOne | None = None
+
+
 class Settings(BaseSettings):
     """The whole configuration. Built from its arguments alone: `config.load` reads the rest."""
 
@@ -220,6 +233,8 @@ class Settings(BaseSettings):
     networks: dict[shapes.NetworkName, NetworkSettings] = {}
     invoices: Invoices = Invoices()
     rates: Rates = Rates()
+    webhooks: Webhooks = Webhooks()
+    events: Events = Events()
     sandbox: Sandbox | None = None
 
     @classmethod

@@ -17,6 +17,7 @@ from watcher.domain.money import Network
 from watcher.policy import NetworkPolicy, Policy
 from watcher.render import Json
 from watcher.settling import our_tips
+from watcher.webhooks.showing import render_load
 
 SILENT_SECONDS = 30  # a follower that published nothing for so long is gone
 
@@ -56,7 +57,7 @@ async def admin_status(conn: Conn, policy: Policy, started_at: int | None, now: 
             }
             for wallet, left in await storage.wallets.listing(conn)
         ],
-        "webhooks": {"pending": 0, "failing": 0, "dead": 0, "oldest_seconds": 0},
+        "webhooks": render_load(await storage.tries.load(conn), now),
         "audit": await _audit(conn, policy),
         "chores": [
             {

@@ -14,8 +14,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
-from cryptography.fernet import Fernet
-
 from storage import close, open_engine
 from storage.migrate import migrate
 from tests.anvil import free_port
@@ -51,9 +49,6 @@ class Daemon:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.config = write_config(folder, database, node_url, port=self.port, **network)
-        key_file = folder / "watcher.key"
-        key_file.touch(mode=0o600)
-        key_file.write_bytes(Fernet.generate_key())
         self._log = folder / "log"
 
     def __enter__(self) -> Self:

@@ -57,9 +57,8 @@ def make_policy(**sections: Any) -> Policy:
     return build_policy(Settings(**{**usual, **sections}))
 
 
-def make_box() -> SecretBox:
-    """A box with a key of its own."""
-    return SecretBox([Fernet.generate_key().decode()])
+BOX = SecretBox([Fernet.generate_key().decode()])
+"""What seals every shop's secrets."""
 
 
 async def add_merchant(engine: Engine, xpub: str | None = ACCOUNT_XPUB) -> str:
@@ -76,9 +75,7 @@ async def add_key(
 ) -> merchants.NewKey:
     """A key of the merchant."""
     async with storage.write(engine) as conn:
-        return await merchants.add_key(
-            conn, make_box(), merchant_id, public, list(scopes) or None, now()
-        )
+        return await merchants.add_key(conn, BOX, merchant_id, public, list(scopes) or None, now())
 
 
 async def count_rows(engine: Engine) -> dict[str, int]:
@@ -213,4 +210,4 @@ async def serve(
 
 def usual_setup(news: News) -> dict[str, Any]:
     """What `Setup` takes, for an operator whose token is `ADMIN`."""
-    return {"admin_token": ADMIN, "started_at": now(), "box": make_box(), "news": news}
+    return {"admin_token": ADMIN, "started_at": now(), "box": BOX, "news": news}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from storage import Engine
-from watcher.api import admin, audit, deposits, events, explorer, invoices, tools
+from watcher.api import admin, audit, deposits, events, explorer, invoices, tools, webhooks
 from watcher.api.context import (
     ADMIN_TOKEN,
     BOX,
@@ -24,7 +24,7 @@ from watcher.policy import Policy
 
 __all__ = ["RESOURCES", "Setup", "build_app"]
 
-RESOURCES = (invoices, deposits, events, admin, audit, tools)
+RESOURCES = (invoices, deposits, events, webhooks, admin, audit, tools)
 
 
 def build_app(engine: Engine, policy: Policy, setup: Setup) -> web.Application:
@@ -35,7 +35,7 @@ def build_app(engine: Engine, policy: Policy, setup: Setup) -> web.Application:
     app[BOX], app[NEWS] = setup.box, setup.news
     app[CLIENTS], app[RESCANS] = setup.clients, {}
     app.on_shutdown.append(events.end_waits)
-    app.cleanup_ctx.append(tools.end_rescans)
+    app.cleanup_ctx.extend((tools.end_rescans, webhooks.open_sender))
     for resource in RESOURCES:
         app.add_routes(resource.routes)
     if setup.nodes:

@@ -31,6 +31,8 @@ REFUSALS: dict[type[refused.Refused], tuple[int, str]] = {
     refused.DepositOrphaned: (409, "deposit_orphaned"),
     refused.NoRate: (422, "no_rate"),
     refused.NoAddressLeft: (409, "no_address_left"),
+    refused.TooManyWebhooks: (409, "too_many_webhooks"),
+    refused.WebhookDisabled: (409, "webhook_disabled"),
     refused.AlreadyThere: (409, "already_exists"),
     refused.AddressTampered: (409, "address_mismatch"),
     refused.NotOurs: (409, "not_in_our_chain"),

@@ -23,11 +23,13 @@ async def listing(request: web.Request) -> web.Response:
         await request.app[NEWS].wait(key.merchant_id, query.after, query.wait)
     async with storage.read(request.app[ENGINE]) as conn:
         await still_works(conn, key)
+        begins = await storage.events.begins(conn, key.merchant_id)
         found = await storage.events.after(conn, key.merchant_id, query.after, query.limit + 1)
     page = found[: query.limit]
     data = [render_event(request.app[POLICY], event) for event in page]
     more = len(found) > query.limit
-    return web.json_response({"data": data, "next": str(page[-1].seq) if more else None})
+    cursor = str(page[-1].seq) if more else None
+    return web.json_response({"data": data, "next": cursor, "begins": begins})
 
 
 async def end_waits(app: web.Application) -> None:

@@ -20,7 +20,13 @@ from watcher.render import Json
 
 routes = web.RouteTableDef()
 
-SECRET_ONLY = ("tolerance_percent", "confirmations", "external_id")
+SECRET_ONLY = (
+    "tolerance_percent",
+    "confirmations",
+    "external_id",
+    "callback_url",
+    "callback_per_deposit",
+)
 
 
 @routes.post("/v1/invoices")
@@ -32,7 +38,7 @@ async def create(request: web.Request) -> web.Response:
         for name in SECRET_ONLY:
             if getattr(body, name) is not None:
                 raise Problem(403, f"a public key may not set {name}")
-    policy, wanted = request.app[POLICY], body.command(key.kind)
+    policy, wanted = request.app[POLICY], body.command(key.kind, key.id)
 
     async def work(conn: Conn) -> Json:
         invoice = await invoicing.open_invoice(conn, policy, key.merchant_id, wanted, now())

@@ -119,10 +119,12 @@ class InvoiceIn(Body):
     valid_for: shapes.Duration | None = None
     tolerance_percent: shapes.Percent | None = None
     confirmations: shapes.Confirmations | None = None
+    callback_url: Line | None = None
+    callback_per_deposit: bool | None = None
     autoselect: bool = True
 
-    def command(self, created_with: str) -> NewInvoice:
-        """The use case's command; `created_with` says what kind of key asked."""
+    def command(self, created_with: str, key_id: str | None = None) -> NewInvoice:
+        """The use case's command; says what kind of key asked, and whose secret signs callbacks."""
         return NewInvoice(
             price=self.price.price(),
             methods=self.methods,
@@ -139,7 +141,10 @@ class InvoiceIn(Body):
                 "items": self.items,
                 "questionnaire": self.questionnaire.unanswered() if self.questionnaire else None,
                 "confirmations": self.confirmations,
+                "callback_url": self.callback_url,
+                "callback_per_deposit": bool(self.callback_per_deposit),
                 "created_with": created_with,
+                "key_id": key_id,
             },
         )
 

@@ -16,7 +16,17 @@ from chains.base import ChainError
 from storage.instance import WrongInstance
 from storage.migrate import SchemaTooNew
 from watcher import __version__
-from watcher.cli import audit, books, invoices, operator, sandbox, service, tools, wallets
+from watcher.cli import (
+    audit,
+    books,
+    invoices,
+    operator,
+    sandbox,
+    service,
+    tools,
+    wallets,
+    webhooks,
+)
 from watcher.cli.logs import set_up_logs
 from watcher.config import ConfigError
 from watcher.refused import Refused
@@ -38,7 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (service, books, wallets, invoices, operator, tools, audit, sandbox):
+for group in (service, books, wallets, invoices, webhooks, operator, tools, audit, sandbox):
     group.register(app)
 
 

@@ -34,7 +34,9 @@ def init(
 
 def run_daemon(
     context: typer.Context,
-    role: Annotated[str, typer.Option(help="Which parts to run, by commas.")] = "api,follow,chores",
+    role: Annotated[
+        str, typer.Option(help="Which parts to run, by commas.")
+    ] = "api,follow,deliver,chores",
     sandbox: Annotated[bool, typer.Option(help="On embedded nodes, with made-up money.")] = False,
 ) -> None:
     """Follow every enabled network and serve the API."""

@@ -90,8 +90,6 @@ def read_again(
         show_table("Added", columns, rows)
     blocks = body["to"] - body["from"] + 1
     typer.echo(f"read {blocks} blocks again, added {len(body['added'])} deposits")
-    for warning in body["warnings"]:
-        typer.echo(f"not seen for sure: {warning}")
 
 
 async def _show_progress(rescan: Rescan) -> None:
@@ -129,7 +127,6 @@ async def _result(engine: Engine, policy: Policy, rescan: Rescan) -> Json:
             }
             for each in rescan.added
         ],
-        "warnings": list(rescan.warnings),
     }
 
 

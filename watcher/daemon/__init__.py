@@ -29,10 +29,12 @@ from watcher.follower import Follower
 from watcher.keys import load_box
 from watcher.policy import Policy
 from watcher.wakeup import News
+from watcher.webhooks.delivering import Deliverer
+from watcher.webhooks.sending import Sender
 
 __all__ = ["ROLES", "build_policy", "client_options", "open_clients", "open_database", "run"]
 
-ROLES = ("api", "follow", "chores")
+ROLES = ("api", "follow", "deliver", "chores")
 GRACE_SECONDS = 10  # for the step at hand, before a node that lets us wait is left
 PAST_AT_ONCE = 500
 
@@ -105,13 +107,17 @@ async def run(
             if "follow" in roles
         ]
         news = News(engine)
-        async with _api(settings, policy, engine, clients, news if "api" in roles else None):
+        to_api, to_deliver = (news if role in roles else None for role in ("api", "deliver"))
+        async with (
+            _api(settings, policy, engine, clients, to_api),
+            _deliverers(settings, policy, engine, to_deliver) as deliverers,
+        ):
             if greet is not None and key is not None:
                 greet(key)
             works: list[Work] = [*mining, systemd.watchdog, news.run]
             if "chores" in roles:
                 works.append(partial(run_chores, engine, chores_of(engine, policy, clients)))
-            await _follow(followers, works, stop)
+            await _follow(followers, deliverers, works, stop)
         for follower in followers:
             await follower.stop()
     log.info("stopped")
@@ -123,10 +129,13 @@ def _mode(settings: Settings, policy: Policy) -> Literal["live", "test", "sandbo
     return "live" if policy.livemode else "test"
 
 
-async def _follow(followers: list[Follower], works: list[Work], stop: asyncio.Event) -> None:
-    """Run the followers and all other `works` until `stop`; then each ends its step at hand."""
+async def _follow(
+    followers: list[Follower], deliverers: list[Deliverer], works: list[Work], stop: asyncio.Event
+) -> None:
+    """Run all these until `stop`; then each ends its step at hand."""
     async with asyncio.TaskGroup() as group:
         runs = [group.create_task(follower.run(stop)) for follower in followers]
+        runs += [group.create_task(deliverer.run(stop)) for deliverer in deliverers]
         others = [group.create_task(follower.heartbeat()) for follower in followers]
         others += [group.create_task(work()) for work in works]
         systemd.ready()
@@ -173,6 +182,22 @@ async def _api(
         yield
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def _deliverers(
+    settings: Settings, policy: Policy, engine: Engine, news: News | None
+) -> AsyncIterator[list[Deliverer]]:
+    """What delivers; without `news`, that it waits for, nothing."""
+    if news is None:
+        yield []
+        return
+    box, sender = load_box(settings.secrets.key_file), Sender(policy.webhooks.allow_private)
+    deliverer = Deliverer(engine, policy, box, sender, news)
+    try:
+        yield [deliverer]
+    finally:
+        await deliverer.close()
 
 
 async def _evaluate_past(engine: Engine, policy: Policy) -> None:

@@ -11,7 +11,7 @@ from watcher.config import ConfigError, Settings
 from watcher.domain.blocks import Hash
 from watcher.domain.deposits import DepositRules, Tier
 from watcher.domain.money import Asset, Network, Price, units_of
-from watcher.policy import NetworkPolicy, Policy
+from watcher.policy import NetworkPolicy, Policy, WebhookPolicy
 from watcher.settings import NetworkSettings
 
 LONGEST_POLL_SECONDS = 3  # with Tron's pace of 3 s: within 100,000 requests a day
@@ -46,6 +46,10 @@ def build_policy(settings: Settings) -> Policy:
         rates=fixed,
         accepts_late=settings.invoices.late_policy == "accept",
         payer_may_cancel=settings.invoices.payer_may_cancel,
+        keep_days=settings.events.keep_days,
+        webhooks=WebhookPolicy(
+            settings.webhooks.allow_private_addresses, settings.webhooks.timeout_seconds
+        ),
     )
 
 

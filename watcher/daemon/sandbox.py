@@ -100,6 +100,9 @@ confirmations = 3
 poll_seconds = 1
 start_block = 0
 
+[webhooks]
+allow_private_addresses = true
+
 [rates.fixed]
 "ETH/USD" = "3000"
 "WETH/USD" = "3000"

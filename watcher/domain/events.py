@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -26,6 +27,16 @@ class EventType(StrEnum):
     DEPOSIT_DETECTED = "deposit.detected"
     DEPOSIT_CONFIRMED = "deposit.confirmed"
     DEPOSIT_ORPHANED = "deposit.orphaned"
+
+
+PATTERNS = ("*", "invoice.*", "deposit.*", *(each.value for each in EventType))
+"""What a subscription may name."""
+
+
+def wants(patterns: Collection[str], type: EventType) -> bool:
+    """Whether a subscription to `patterns` includes events of this type."""
+    group = type.value.partition(".")[0]
+    return not {"*", f"{group}.*", type.value}.isdisjoint(patterns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,273 @@
+"""What is to be delivered: one row for each event and each place that wants to be told of it.
+
+A row waits until it is due. Whoever takes it makes it due again only when a lease is over, by the
+database's clock, so nobody else takes it meanwhile, and somebody does if the taker dies. Taking
+numbers the try; the outcome is stored only while that number is the newest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    literal_column,
+    select,
+    tuple_,
+    update,
+)
+
+from storage import schema, tries, webhooks
+from storage.dialects import among, clock
+from storage.types import Conn
+from watcher.domain.events import EventType, wants
+from watcher.domain.ids import derived_id
+
+table = schema.deliveries
+
+State = Literal["waiting", "held", "delivered", "dead"]
+Lane = tuple[str, str]
+"""A merchant's id and a host: what is delivered side by side, and fails together."""
+
+UNFINISHED = table.c.state.in_(["waiting", "held"])
+BLOCKS_UNTIL = 2
+"""A delivery holds up the later ones of its invoice until so many of its tries failed."""
+_WAITING: ColumnElement[str] = literal_column(
+    "'waiting'"
+)  # literal: a parameter would not match the partial index
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An event on its way to a webhook, or to an invoice's `callback_url`."""
+
+    id: str
+    merchant_id: str
+    event_id: str
+    seq: int
+    invoice_id: str
+    webhook_id: str | None
+    """None: to the invoice's `callback_url`."""
+    host: str
+    state: State
+    """`held` while its webhook is disabled."""
+    tries: int
+    """How many were begun, over all redeliveries."""
+    failed: int
+    """How many failed since it was queued, or queued again."""
+    due_at: int
+    created_at: int
+    finished_at: int | None
+
+    @property
+    def lane(self) -> Lane:
+        return self.merchant_id, self.host
+
+
+_COLUMNS = tuple(table.c[field.name] for field in fields(Delivery))
+
+
+async def fan_out(conn: Conn, merchant_id: str, events: Sequence[Mapping[str, Any]]) -> None:
+    """Queue events just stored for the merchant's webhooks that want them, and for callbacks."""
+    subscribed = await webhooks.enabled(conn, merchant_id)
+    rows = []
+    for event in events:
+        for webhook in subscribed:
+            if wants(webhook.events, EventType(event["type"])):
+                rows.append(_row(event, webhook.id, webhook.host, webhook.id))
+        if url := _callback_url(event):
+            rows.append(_row(event, event["invoice_id"], urlsplit(url).netloc.lower(), None))
+    if rows:
+        await conn.execute(insert(table), rows)
+
+
+async def lanes(
+    conn: Conn,
+    limit: int,
+    *,
+    full_merchants: Collection[str] = (),
+    full_hosts: Collection[str] = (),
+    full_lanes: Collection[Lane] = (),
+) -> list[Lane]:
+    """Lanes that something is due in, but for those that are full; any of them, in no order."""
+    merchant, host = table.c.merchant_id, table.c.host
+    query = (
+        select(merchant, host)
+        .where(table.c.state == _WAITING, table.c.due_at <= clock(conn))
+        .where(merchant.not_in(full_merchants), host.not_in(full_hosts))
+        .where(tuple_(merchant, host).not_in(full_lanes))
+        .group_by(merchant, host)
+        .order_by(func.random())  # in any other order some lanes could always come last
+        .limit(limit)
+    )
+    return [(merchant_id, host) for merchant_id, host in await conn.execute(query)]
+
+
+async def take(conn: Conn, lane: Lane, limit: int, lease_seconds: int) -> list[Delivery]:
+    """Take what is due in a lane, for so long; each numbered as the try that it now is.
+
+    Of one invoice and place the earlier goes first, unless it has failed twice.
+    """
+    earlier = table.alias("earlier")
+    waits = exists().where(
+        earlier.c.state == _WAITING,
+        earlier.c.target == table.c.target,
+        earlier.c.invoice_id == table.c.invoice_id,
+        earlier.c.seq < table.c.seq,
+        earlier.c.failed < BLOCKS_UNTIL,
+    )
+    due = (
+        select(table.c.id)
+        .where(table.c.state == _WAITING, table.c.due_at <= clock(conn))
+        .where(table.c.merchant_id == lane[0], table.c.host == lane[1], ~waits)
+        .order_by(table.c.due_at, table.c.seq)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list(await conn.scalars(due))
+    if not ids:
+        return []
+    leased = (
+        update(table)
+        .where(among(conn, table.c.id, ids))
+        .values(tries=table.c.tries + 1, due_at=clock(conn) + lease_seconds)
+        .returning(*_COLUMNS)
+    )
+    taken = [Delivery(*row) for row in await conn.execute(leased)]
+    return sorted(taken, key=lambda each: each.seq)
+
+
+async def succeed(conn: Conn, taken: Delivery, now: int) -> None:
+    """End it as delivered, as all of these unless somebody else has taken it since."""
+    await _settle(conn, taken, state="delivered", finished_at=now)
+
+
+async def give_up(conn: Conn, taken: Delivery, now: int) -> None:
+    """Count a failed try, and end it as dead."""
+    await _settle(conn, taken, state="dead", failed=table.c.failed + 1, finished_at=now)
+
+
+async def fail(conn: Conn, taken: Delivery, again_seconds: int) -> None:
+    """Count a failed try; the next is due in so many seconds."""
+    again = clock(conn) + again_seconds
+    await _settle(conn, taken, failed=table.c.failed + 1, due_at=again)
+
+
+async def put_back(conn: Conn, taken: Delivery) -> None:
+    """Undo a taking: its webhook is disabled."""
+    await _settle(conn, taken, state="held", tries=table.c.tries - 1)
+
+
+async def hold(conn: Conn, webhook_id: str) -> None:
+    """Let what waits for a webhook wait until it is enabled again."""
+    await _move(conn, webhook_id, "waiting", state="held")
+
+
+async def release(conn: Conn, webhook_id: str) -> None:
+    """Let what was held for a webhook be due now."""
+    await _move(conn, webhook_id, "held", state="waiting", due_at=clock(conn), failed=0)
+
+
+async def abandon(conn: Conn, webhook_id: str, now: int) -> None:
+    """Give up what waits for a webhook: it is deleted."""
+    for state in ("waiting", "held"):
+        await _move(conn, webhook_id, state, state="dead", finished_at=now)
+
+
+async def reroute(conn: Conn, webhook_id: str, host: str) -> None:
+    """Move what waits for a webhook to the lane of another host."""
+    moved = update(table).where(table.c.target == webhook_id, UNFINISHED)
+    await conn.execute(moved.values(host=host))
+
+
+async def again(conn: Conn, id: str, host: str) -> None:
+    """Let a finished delivery begin anew, or a waiting one be due now."""
+    values = {"state": "waiting", "failed": 0, "due_at": clock(conn), "host": host}
+    await conn.execute(update(table).where(table.c.id == id).values(**values, finished_at=None))
+
+
+async def get(conn: Conn, merchant_id: str, id: str) -> Delivery | None:
+    """The merchant's delivery with this id."""
+    mine = (table.c.id == id) & (table.c.merchant_id == merchant_id)
+    row = (await conn.execute(select(*_COLUMNS).where(mine))).first()
+    return Delivery(*row) if row else None
+
+
+async def listing(
+    conn: Conn,
+    merchant_id: str,
+    *,
+    webhook_id: str | None = None,
+    invoice_id: str | None = None,
+    state: State | None = None,
+    after: str | None = None,
+    limit: int = 100,
+) -> list[Delivery]:
+    """The merchant's deliveries, newest first; `after` is the last id of the page before."""
+    query = select(*_COLUMNS).where(table.c.merchant_id == merchant_id)
+    if webhook_id is not None:
+        query = query.where(table.c.target == webhook_id)
+    if invoice_id is not None:
+        query = query.where(table.c.invoice_id == invoice_id)
+    if state is not None:
+        query = query.where(table.c.state == state)
+    if after is not None:
+        query = query.where(table.c.id < after)
+    found = await conn.execute(query.order_by(table.c.id.desc()).limit(limit))
+    return [Delivery(*row) for row in found]
+
+
+async def forget(conn: Conn, event_ids: Iterable[str]) -> None:
+    """Delete the deliveries of these events, with their tries."""
+    ids = list(
+        await conn.scalars(select(table.c.id).where(among(conn, table.c.event_id, event_ids)))
+    )
+    await tries.forget(conn, ids)
+    await conn.execute(delete(table).where(among(conn, table.c.id, ids)))
+
+
+async def _settle(conn: Conn, taken: Delivery, **values: Any) -> None:
+    mine = and_(table.c.id == taken.id, table.c.tries == taken.tries, table.c.state == _WAITING)
+    await conn.execute(update(table).where(mine).values(**values))
+
+
+async def _move(conn: Conn, webhook_id: str, of: str, **values: Any) -> None:
+    mine = (table.c.target == webhook_id) & (table.c.state == of)
+    await conn.execute(update(table).where(mine).values(**values))
+
+
+def _callback_url(event: Mapping[str, Any]) -> str | None:
+    """Where the invoice of this event wants to be told of it."""
+    invoice = event["data"].get("invoice", {})
+    if event["deposit_id"] is not None and not invoice.get("callback_per_deposit"):
+        return None
+    url: str | None = invoice.get("callback_url")
+    return url
+
+
+def _row(
+    event: Mapping[str, Any], target: str, host: str, webhook_id: str | None
+) -> dict[str, Any]:
+    return {
+        "id": derived_id("dlv", event["created_at"], event["id"], target),
+        "merchant_id": event["merchant_id"],
+        "event_id": event["id"],
+        "seq": event["seq"],
+        "invoice_id": event["invoice_id"],
+        "webhook_id": webhook_id,
+        "target": target,
+        "host": host,
+        "state": "waiting",
+        "tries": 0,
+        "failed": 0,
+        "due_at": event["created_at"],
+        "created_at": event["created_at"],
+    }

@@ -1,0 +1,1 @@
+"""Webhooks: delivering, sending, signing."""

@@ -1,0 +1,267 @@
+"""Webhooks and their deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
+
+from aiohttp import web
+from pydantic import Field
+
+import storage
+from storage import Conn
+from storage.deliveries import Delivery
+from storage.tries import Load
+from storage.webhooks import Webhook
+from watcher.api.auth import authorize
+from watcher.api.context import BOX, ENGINE, POLICY
+from watcher.api.errors import Problem
+from watcher.api.models import Body, Line, Page, Text
+from watcher.api.reading import read_body, read_nothing, read_query
+from watcher.clock import now
+from watcher.render import Json, render_event
+from watcher.webhooks import managing
+from watcher.webhooks.addresses import LONGEST_URL
+from watcher.webhooks.dialects import LADDER
+from watcher.webhooks.sending import Sender
+from watcher.webhooks.showing import render_delivery, render_webhook
+from watcher.webhooks.targets import CannotSign
+
+SCOPE = "webhooks:write"
+PING_SECONDS = 10
+ID = "{id:[0-9A-Za-z_]+}"
+
+SENDER: web.AppKey[Sender] = web.AppKey("sender")
+"""For pings only: events are delivered by the role that delivers."""
+
+routes = web.RouteTableDef()
+
+Url = Annotated[str, Field(max_length=LONGEST_URL)]
+Patterns = Annotated[list[Line], Field(min_length=1, max_length=50)]
+Retries = Annotated[int, Field(ge=0, le=len(LADDER))]
+Milliseconds = Annotated[int, Field(ge=1000, le=30_000)]
+
+
+class WebhookIn(Body):
+    """What `POST /v1/webhooks` takes; only `url` is required."""
+
+    url: Url
+    events: Patterns = Field(default=["*"])
+    description: Text | None = None
+    dialect: Literal["native"] = "native"
+    retry_count: Retries = len(LADDER)
+    timeout_ms: Milliseconds | None = None
+
+    def command(self) -> managing.NewWebhook:
+        return managing.NewWebhook(**self.model_dump())
+
+
+class WebhookChanges(Body):
+    """What `PATCH /v1/webhooks/{id}` takes: what is left out stays."""
+
+    url: Url | None = None
+    events: Patterns | None = None
+    description: Text | None = None
+    retry_count: Retries | None = None
+    timeout_ms: Milliseconds | None = None
+    enabled: bool | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The fields that were sent; null is a value of `description` and `timeout_ms` only."""
+        sent = self.model_dump(exclude_unset=True)
+        for name, value in sent.items():
+            if value is None and name not in ("description", "timeout_ms"):
+                raise Problem(422, f"{name}: must not be null")
+        return sent
+
+
+class DeliveryQuery(Page):
+    """Filters of the lists of deliveries."""
+
+    invoice_id: Line | None = None
+    state: Literal["waiting", "held", "delivered", "dead"] | None = None
+
+
+async def open_sender(app: web.Application) -> AsyncIterator[None]:
+    """What pings go through, while the application runs."""
+    app[SENDER] = Sender(app[POLICY].webhooks.allow_private)
+    yield
+    await app[SENDER].close()
+
+
+@routes.post("/v1/webhooks")
+async def create(request: web.Request) -> web.Response:
+    """Add a webhook; its secret is in this answer only."""
+    key = await authorize(request, SCOPE)
+    wanted = (await read_body(request, WebhookIn)).command()
+    app = request.app
+
+    async def work(conn: Conn) -> Json:
+        webhook, secret = await managing.add_webhook(
+            conn, app[BOX], app[POLICY], key.merchant_id, wanted, now()
+        )
+        return {**await _shown(conn, webhook), "secret": secret}
+
+    return web.json_response(await storage.repeat(app[ENGINE], work), status=201)
+
+
+@routes.get("/v1/webhooks")
+async def listing(request: web.Request) -> web.Response:
+    """The merchant's webhooks, oldest first, with what is queued for each: one page of all."""
+    key = await authorize(request, SCOPE)
+    async with storage.read(request.app[ENGINE]) as conn:
+        found = await storage.webhooks.listing(conn, key.merchant_id)
+        loads = await storage.tries.load_by_webhook(conn, [each.id for each in found])
+    data = [render_webhook(each, loads.get(each.id, Load()), now()) for each in found]
+    return web.json_response({"data": data, "next": None})
+
+
+@routes.get(f"/v1/webhooks/{ID}")
+async def show(request: web.Request) -> web.Response:
+    """One webhook."""
+    key = await authorize(request, SCOPE)
+    async with storage.read(request.app[ENGINE]) as conn:
+        webhook = await managing.find_webhook(conn, key.merchant_id, request.match_info["id"])
+        return web.json_response(await _shown(conn, webhook))
+
+
+@routes.patch(f"/v1/webhooks/{ID}")
+async def change(request: web.Request) -> web.Response:
+    """Change a webhook, switch it off or on."""
+    key = await authorize(request, SCOPE)
+    changes = (await read_body(request, WebhookChanges)).given()
+
+    async def work(conn: Conn) -> Json:
+        webhook = await managing.change_webhook(
+            conn,
+            request.app[POLICY],
+            key.merchant_id,
+            request.match_info["id"],
+            changes,
+            now(),
+        )
+        return await _shown(conn, webhook)
+
+    return web.json_response(await storage.repeat(request.app[ENGINE], work))
+
+
+@routes.delete(f"/v1/webhooks/{ID}")
+async def delete(request: web.Request) -> web.Response:
+    """Tell it of nothing any more."""
+    key = await authorize(request, SCOPE)
+
+    async def work(conn: Conn) -> None:
+        await managing.delete_webhook(conn, key.merchant_id, request.match_info["id"], now())
+
+    await storage.repeat(request.app[ENGINE], work)
+    return web.Response(status=204)
+
+
+@routes.post(f"/v1/webhooks/{ID}/rotate")
+async def rotate(request: web.Request) -> web.Response:
+    """A new secret, in this answer only; the former one signs beside it for a day."""
+    key = await authorize(request, SCOPE)
+    await read_nothing(request)
+
+    async def work(conn: Conn) -> Json:
+        webhook, secret = await managing.rotate_secret(
+            conn, request.app[BOX], key.merchant_id, request.match_info["id"], now()
+        )
+        return {**await _shown(conn, webhook), "secret": secret}
+
+    return web.json_response(await storage.repeat(request.app[ENGINE], work))
+
+
+@routes.post(f"/v1/webhooks/{ID}/ping")
+async def ping(request: web.Request) -> web.Response:
+    """Send one signed test now, enabled or not, and say what came back."""
+    key = await authorize(request, SCOPE)
+    await read_nothing(request)
+    app = request.app
+    async with storage.read(app[ENGINE]) as conn:
+        webhook = await managing.find_webhook(conn, key.merchant_id, request.match_info["id"])
+    try:
+        message = managing.ping_message(app[POLICY], app[BOX], webhook, now())
+    except CannotSign as error:
+        raise Problem(409, f"the ping was not sent: {error}") from error
+    answer = await app[SENDER].post(message, PING_SECONDS)
+    accepted = answer.status is not None and 200 <= answer.status < 300
+    return web.json_response(
+        {
+            "ok": accepted,
+            "status": answer.status,
+            "duration_ms": answer.duration_ms,
+            "answer": answer.body,
+            "error": answer.error,
+        }
+    )
+
+
+@routes.get(f"/v1/webhooks/{ID}/deliveries")
+async def deliveries_of(request: web.Request) -> web.Response:
+    """A page of a webhook's deliveries with their logs, newest first."""
+    key = await authorize(request, SCOPE)
+    async with storage.read(request.app[ENGINE]) as conn:
+        webhook = await managing.find_webhook(conn, key.merchant_id, request.match_info["id"])
+        return await _page(conn, request, key.merchant_id, webhook.id)
+
+
+@routes.get("/v1/deliveries")
+async def deliveries(request: web.Request) -> web.Response:
+    """The same of all the merchant's webhooks and callbacks."""
+    key = await authorize(request, SCOPE)
+    async with storage.read(request.app[ENGINE]) as conn:
+        return await _page(conn, request, key.merchant_id, None)
+
+
+@routes.get(f"/v1/deliveries/{ID}")
+async def delivery(request: web.Request) -> web.Response:
+    """One delivery with its log, and the event that it brings."""
+    key = await authorize(request, SCOPE)
+    async with storage.read(request.app[ENGINE]) as conn:
+        found = await managing.find_delivery(conn, key.merchant_id, request.match_info["id"])
+        event = (await storage.events.by_ids(conn, [found.event_id]))[found.event_id]
+        [shown] = await _shown_deliveries(conn, [found])
+    return web.json_response({**shown, "event": render_event(request.app[POLICY], event)})
+
+
+@routes.post(f"/v1/deliveries/{ID}/redeliver")
+async def redeliver(request: web.Request) -> web.Response:
+    """Deliver again, whatever became of it: due now."""
+    key = await authorize(request, SCOPE)
+    await read_nothing(request)
+
+    async def work(conn: Conn) -> Json:
+        found = await managing.redeliver(conn, key.merchant_id, request.match_info["id"])
+        return (await _shown_deliveries(conn, [found]))[0]
+
+    return web.json_response(await storage.repeat(request.app[ENGINE], work), status=202)
+
+
+async def _page(
+    conn: Conn, request: web.Request, merchant_id: str, webhook_id: str | None
+) -> web.Response:
+    query = read_query(request, DeliveryQuery)
+    found = await storage.deliveries.listing(
+        conn,
+        merchant_id,
+        webhook_id=webhook_id,
+        invoice_id=query.invoice_id,
+        state=query.state,
+        after=query.after,
+        limit=query.limit + 1,
+    )
+    page = found[: query.limit]
+    more = len(found) > query.limit
+    data = await _shown_deliveries(conn, page)
+    return web.json_response({"data": data, "next": page[-1].id if more else None})
+
+
+async def _shown_deliveries(conn: Conn, found: list[Delivery]) -> list[Json]:
+    tries = await storage.tries.of_deliveries(conn, [each.id for each in found])
+    return [render_delivery(each, tries[each.id]) for each in found]
+
+
+async def _shown(conn: Conn, webhook: Webhook) -> Json:
+    loads = await storage.tries.load_by_webhook(conn, [webhook.id])
+    return render_webhook(webhook, loads.get(webhook.id, Load()), now())

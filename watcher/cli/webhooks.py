@@ -1,0 +1,233 @@
+"""Webhooks and deliveries: the same use cases as the API."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+import storage
+from storage import Conn
+from storage.tries import Load
+from storage.webhooks import Webhook
+from watcher.api.webhooks import PING_SECONDS, WebhookIn
+from watcher.cli.context import in_database, run, settings_of, show_json, show_table
+from watcher.clock import now
+from watcher.keys import load_box
+from watcher.merchants import find_merchant
+from watcher.policy import Policy
+from watcher.refused import BadField
+from watcher.render import Json
+from watcher.webhooks import managing
+from watcher.webhooks.sending import Answer, Message, Sender
+from watcher.webhooks.showing import render_delivery, render_webhook
+from watcher.webhooks.targets import CannotSign
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Merchant = Annotated[str, typer.Option(help="The merchant's id.")]
+WebhookId = Annotated[str, typer.Argument(help="The webhook's id.")]
+
+webhook_app = typer.Typer(
+    help="Add, list, switch, rotate and remove webhooks; look at deliveries.", no_args_is_help=True
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group."""
+    app.add_typer(webhook_app, name="webhook")
+
+
+@webhook_app.command("add")
+def add(
+    context: typer.Context,
+    merchant: Merchant,
+    url: Annotated[str, typer.Option(help="Where events are posted.")],
+    event: Annotated[
+        list[str] | None, typer.Option(help="Such as invoice.*; may be repeated. Default: all.")
+    ] = None,
+    description: Annotated[str | None, typer.Option(help="For people.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a webhook; its secret is shown this once."""
+    fields = {"url": url, "events": event or ["*"], "description": description}
+    try:
+        wanted = WebhookIn.model_validate(fields).command()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise BadField(first["msg"], field=str(first["loc"][0])) from None
+    box = load_box(settings_of(context).secrets.key_file)
+
+    async def work(conn: Conn, policy: Policy) -> tuple[Webhook, str]:
+        await find_merchant(conn, merchant)
+        return await managing.add_webhook(conn, box, policy, merchant, wanted, now())
+
+    _print_secret(*in_database(context, work, write=True), as_json)
+
+
+@webhook_app.command("list")
+def listing(context: typer.Context, merchant: Merchant, as_json: AsJson = False) -> None:
+    """List a merchant's webhooks, with what is queued for each."""
+
+    async def work(conn: Conn, policy: Policy) -> list[Json]:
+        await find_merchant(conn, merchant)
+        found = await storage.webhooks.listing(conn, merchant)
+        loads = await storage.tries.load_by_webhook(conn, [each.id for each in found])
+        return [render_webhook(each, loads.get(each.id, Load()), now()) for each in found]
+
+    rows = in_database(context, work)
+    if as_json:
+        show_json(rows)
+        return
+    columns = ("id", "url", "events", "state", "pending", "failing", "dead")
+    show_table("Webhooks", columns, [_row(each) for each in rows])
+
+
+@webhook_app.command("enable")
+def enable(context: typer.Context, webhook_id: WebhookId) -> None:
+    """Switch a webhook on; what was held for it is due now."""
+    _switch(context, webhook_id, True)
+    typer.echo(f"{webhook_id} is enabled")
+
+
+@webhook_app.command("disable")
+def disable(context: typer.Context, webhook_id: WebhookId) -> None:
+    """Switch a webhook off: nothing new is queued for it, and what waits is held."""
+    _switch(context, webhook_id, False)
+    typer.echo(f"{webhook_id} is disabled")
+
+
+@webhook_app.command("rotate")
+def rotate(context: typer.Context, webhook_id: WebhookId, as_json: AsJson = False) -> None:
+    """Make a new secret, shown this once; for a day the former one signs beside it."""
+    box = load_box(settings_of(context).secrets.key_file)
+
+    async def work(conn: Conn, policy: Policy) -> tuple[Webhook, str]:
+        owner = (await _find(conn, webhook_id)).merchant_id
+        return await managing.rotate_secret(conn, box, owner, webhook_id, now())
+
+    _print_secret(*in_database(context, work, write=True), as_json)
+
+
+@webhook_app.command("remove")
+def remove(context: typer.Context, webhook_id: WebhookId) -> None:
+    """Delete a webhook; the log of its deliveries stays."""
+
+    async def work(conn: Conn, policy: Policy) -> None:
+        owner = (await _find(conn, webhook_id)).merchant_id
+        await managing.delete_webhook(conn, owner, webhook_id, now())
+
+    in_database(context, work, write=True)
+    typer.echo(f"{webhook_id} is deleted")
+
+
+@webhook_app.command("ping")
+def ping(context: typer.Context, webhook_id: WebhookId) -> None:
+    """Send one signed test from here, and say what came back; 1 if it was not accepted."""
+    box = load_box(settings_of(context).secrets.key_file)
+
+    async def work(conn: Conn, policy: Policy) -> tuple[Policy, Message]:
+        webhook = await _find(conn, webhook_id)
+        return policy, managing.ping_message(policy, box, webhook, now())
+
+    try:
+        policy, message = in_database(context, work)
+    except CannotSign as error:
+        raise BadField(str(error)) from error
+
+    async def send() -> Answer:
+        sender = Sender(policy.webhooks.allow_private)
+        try:
+            return await sender.post(message, PING_SECONDS)
+        finally:
+            await sender.close()
+
+    answer = run(send())
+    typer.echo(answer.error or f"answered {answer.status} after {answer.duration_ms} ms")
+    if answer.status is None or not 200 <= answer.status < 300:
+        raise typer.Exit(1)
+
+
+@webhook_app.command("deliveries")
+def deliveries(
+    context: typer.Context,
+    merchant: Merchant,
+    webhook: Annotated[str | None, typer.Option(help="Only to this webhook.")] = None,
+    invoice: Annotated[str | None, typer.Option(help="Only about this invoice.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100)] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest deliveries with how they ended."""
+
+    async def work(conn: Conn, policy: Policy) -> list[Json]:
+        await find_merchant(conn, merchant)
+        found = await storage.deliveries.listing(
+            conn, merchant, webhook_id=webhook, invoice_id=invoice, limit=limit
+        )
+        tries = await storage.tries.of_deliveries(conn, [each.id for each in found])
+        return [render_delivery(each, tries[each.id]) for each in found]
+
+    rows = in_database(context, work)
+    if as_json:
+        show_json(rows)
+        return
+    columns = ("id", "event", "to", "state", "tries", "last answer", "next try")
+    show_table("Deliveries", columns, [_delivery_row(each) for each in rows])
+
+
+@webhook_app.command("redeliver")
+def redeliver(
+    context: typer.Context,
+    merchant: Merchant,
+    delivery_id: Annotated[str, typer.Argument(help="The delivery's id.")],
+) -> None:
+    """Deliver again, whatever became of it."""
+
+    async def work(conn: Conn, policy: Policy) -> None:
+        await managing.redeliver(conn, merchant, delivery_id)
+
+    in_database(context, work, write=True)
+    typer.echo(f"{delivery_id} is due now")
+
+
+async def _find(conn: Conn, webhook_id: str) -> Webhook:
+    return await managing.find_webhook(conn, None, webhook_id)
+
+
+def _switch(context: typer.Context, webhook_id: str, enabled: bool) -> None:
+    async def work(conn: Conn, policy: Policy) -> None:
+        owner = (await _find(conn, webhook_id)).merchant_id
+        changes: dict[str, Any] = {"enabled": enabled}
+        await managing.change_webhook(conn, policy, owner, webhook_id, changes, now())
+
+    in_database(context, work, write=True)
+
+
+def _row(webhook: Json) -> tuple[object, ...]:
+    queued = webhook["deliveries"]
+    state = "enabled" if webhook["enabled"] else f"disabled: {webhook['disabled_reason']}"
+    events = " ".join(webhook["events"])
+    counts = (queued["pending"], queued["failing"], queued["dead"])
+    return (webhook["id"], webhook["url"], events, state, *counts)
+
+
+def _delivery_row(delivery: Json) -> tuple[object, ...]:
+    last = delivery["log"][-1] if delivery["log"] else {"error": None, "status": None}
+    return (
+        delivery["id"],
+        delivery["event_id"],
+        delivery["webhook_id"] or "callback",
+        delivery["state"],
+        delivery["tries"],
+        last["error"] or last["status"],
+        delivery["next_try_at"],
+    )
+
+
+def _print_secret(webhook: Webhook, secret: str, as_json: bool) -> None:
+    if as_json:
+        show_json({**render_webhook(webhook, Load(), now()), "secret": secret})
+        return
+    typer.echo(f"id      {webhook.id}")
+    typer.echo(f"secret  {secret}")
+    typer.echo("The secret is not shown again.", err=True)

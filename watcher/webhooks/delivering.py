@@ -1,0 +1,181 @@
+"""The role that delivers: takes what is due, posts it, stores how it went; for ever.
+
+One transaction after the other stores all outcomes since the last and takes what may go next, so
+a slow database makes larger batches. Nothing is open in the database while a receiver is waited
+for. Killed at any moment, it leaves leases behind that end: at least once, always by the same id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+
+import structlog
+
+import storage
+from storage import Conn, Engine
+from storage.deliveries import Delivery
+from watcher import clock
+from watcher.keys import SecretBox
+from watcher.policy import Policy
+from watcher.render import event_body
+from watcher.wakeup import News
+from watcher.webhooks.crowding import Crowd
+from watcher.webhooks.outcomes import Outcome, store_outcome
+from watcher.webhooks.sending import Answer, Message, Sender
+from watcher.webhooks.targets import CannotSign, Job, load_jobs, sign
+
+POLL_SECONDS = 1.0
+LEASE_SECONDS = 60  # well above the longest time limit of a webhook
+GRACE_SECONDS = 5.0
+
+log = structlog.get_logger()
+
+
+class Deliverer:
+    """Delivers for all merchants, beside any number of others like it."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        policy: Policy,
+        box: SecretBox,
+        sender: Sender,
+        news: News,
+        *,
+        lease_seconds: int = LEASE_SECONDS,
+    ) -> None:
+        self._engine, self._policy, self._box, self._sender = engine, policy, box, sender
+        self._news, self._told = news, 0
+        self._lease_seconds = lease_seconds
+        self._crowd = Crowd()
+        self._outcomes: list[Outcome] = []
+        self._over = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stuck = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Deliver until `stop`; what is under way then may still end, and is stored."""
+        try:
+            while not stop.is_set():
+                self._over.clear()
+                busy = await self._turn_or_note()
+                if not busy:
+                    await self._rest(stop)
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=GRACE_SECONDS)
+            with suppress(storage.StorageUnavailable):  # then the leases end, and it is told again
+                await self.turn(begin=False)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Close the connections to receivers."""
+        await self._sender.close()
+
+    async def turn(self, begin: bool = True) -> int:
+        """Store what is over and begin what may go next; how many were begun."""
+        outcomes, self._outcomes = self._outcomes, []
+        taken_at = time.monotonic()
+        try:
+            jobs = await storage.repeat(
+                self._engine, lambda conn: self._exchange(conn, outcomes, begin)
+            )
+        except BaseException:
+            self._outcomes = outcomes + self._outcomes
+            raise
+        for job in jobs:
+            self._crowd.enter(job.delivery.lane, 1)
+            task = asyncio.create_task(self._try(job, taken_at))
+            self._tasks.add(task)
+            task.add_done_callback(partial(self._leave, job))
+        return len(jobs)
+
+    async def _turn_or_note(self) -> bool:
+        """Take a turn, told in the log only where it differs; whether another may find more."""
+        try:
+            begun = await self.turn()
+        except storage.StorageUnavailable as error:
+            if not self._stuck:
+                log.warning("nothing is delivered: no database", reason=str(error))
+            self._stuck = True
+            return False
+        except Exception:  # our own bug: it must not end what follows the chains beside it
+            if not self._stuck:
+                log.exception("nothing is delivered")
+            self._stuck = True
+            return False
+        if self._stuck:
+            log.info("deliveries go on")
+            self._stuck = False
+        return begun > 0 and self._crowd.room > 0
+
+    async def _rest(self, stop: asyncio.Event) -> None:
+        """Until something under way is over, events are told, or it is time to look again."""
+        told = asyncio.create_task(self._news.wait(None, self._told, POLL_SECONDS))
+        waits = [told, *(asyncio.create_task(each.wait()) for each in (self._over, stop))]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if told.done():
+            self._told = told.result()
+        for each in waits:
+            each.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+
+    async def _exchange(self, conn: Conn, outcomes: Sequence[Outcome], begin: bool) -> list[Job]:
+        now = clock.now()
+        for outcome in outcomes:
+            await store_outcome(conn, outcome, now)
+        jobs = await load_jobs(conn, await self._take(conn) if begin else [], now)
+        for job in jobs:  # what was told while its webhook was switched off, or deleted
+            if job.target.state == "disabled":
+                await storage.deliveries.put_back(conn, job.delivery)
+            elif job.target.state == "deleted":
+                await storage.deliveries.give_up(conn, job.delivery, now)
+        return [job for job in jobs if job.target.state == "enabled"]
+
+    async def _take(self, conn: Conn) -> list[Delivery]:
+        taken: list[Delivery] = []
+        crowd = self._crowd.copy()  # the transaction may fail, and begin again
+        if not crowd.room:
+            return taken
+        merchants, hosts, lanes = crowd.full()
+        for lane in await storage.deliveries.lanes(
+            conn, crowd.room, full_merchants=merchants, full_hosts=hosts, full_lanes=lanes
+        ):
+            if room := crowd.room_in(lane):
+                found = await storage.deliveries.take(conn, lane, room, self._lease_seconds)
+                taken += found
+                crowd.enter(lane, len(found))
+        return taken
+
+    async def _try(self, job: Job, taken_at: float) -> None:
+        """Post it, unless so much time has passed that somebody else may be about to."""
+        target, at = job.target, clock.now()
+        timeout_ms = target.timeout_ms or self._policy.webhooks.timeout_seconds * 1000
+        if time.monotonic() - taken_at > self._lease_seconds - timeout_ms / 1000:
+            return
+        message = Message(target.url, {}, event_body(self._policy, job.event))
+        try:
+            message = sign(message, target, self._box, job.event.id, at)
+        except CannotSign as error:
+            answer = Answer(0, error=f"not sent: {error}")
+        else:
+            answer = await self._sender.post(message, timeout_ms / 1000)
+        outcome = Outcome(job, at, message, answer)
+        self._outcomes.append(outcome)
+        if self._crowd.note(job.delivery.lane, outcome.accepted):
+            tell = log.info if outcome.accepted else log.warning
+            what = "a receiver accepts again" if outcome.accepted else "a receiver fails"
+            tell(what, webhook=job.delivery.webhook_id, invoice=job.delivery.invoice_id)
+
+    def _leave(self, job: Job, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._crowd.leave(job.delivery.lane)
+        self._over.set()
+        if not task.cancelled() and (error := task.exception()):  # our own bug: its lease ends
+            log.error("a delivery failed", delivery=job.delivery.id, exc_info=error)

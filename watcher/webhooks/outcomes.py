@@ -1,0 +1,64 @@
+"""What the end of a try means: delivered, another try, or given up; and its line in the log."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+
+import storage
+from storage import Conn
+from storage.tries import Try
+from watcher.webhooks.sending import Answer, Message
+from watcher.webhooks.targets import Job
+
+GONE = 410
+GONE_REASON = "the receiver answered 410 Gone"
+JITTER = 0.2
+"""Up to so much longer than the rung, so that what failed together does not come back together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A try that is over."""
+
+    job: Job
+    at: int
+    message: Message
+    answer: Answer
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the receiver took it."""
+        status = self.answer.status
+        return status is not None and self.job.target.dialect.accepts(status)
+
+
+async def store_outcome(conn: Conn, outcome: Outcome, now: int) -> None:
+    """Note the try, and move the delivery on; a receiver that is gone is not asked again."""
+    delivery, answer, rungs = outcome.job.delivery, outcome.answer, outcome.job.target.rungs
+    await storage.tries.add(conn, _try_of(outcome))
+    if outcome.accepted:
+        await storage.deliveries.succeed(conn, delivery, now)
+    elif answer.status != GONE and delivery.failed < len(rungs):
+        longer = 1 + JITTER * random.random()
+        await storage.deliveries.fail(conn, delivery, math.ceil(rungs[delivery.failed] * longer))
+    else:
+        await storage.deliveries.give_up(conn, delivery, now)
+    if answer.status == GONE and delivery.webhook_id:
+        await storage.webhooks.disable(conn, delivery.webhook_id, GONE_REASON, now)
+        await storage.deliveries.hold(conn, delivery.webhook_id)
+
+
+def _try_of(outcome: Outcome) -> Try:
+    return Try(
+        delivery_id=outcome.job.delivery.id,
+        number=outcome.job.delivery.tries,
+        at=outcome.at,
+        duration_ms=outcome.answer.duration_ms,
+        url=outcome.message.url,
+        headers=dict(outcome.message.headers),
+        status=outcome.answer.status,
+        answer=outcome.answer.body,
+        error=outcome.answer.error,
+    )

@@ -43,7 +43,7 @@ check: setup  ## format, lint, types, migrations
 	$(BIN)/mypy
 	$(BIN)/python -m storage check
 
-soak: setup  ## the stories of chance at length: a daemon killed 50 times on each engine
+soak: setup  ## 100 kills on each engine among payments, reorgs and faults by chance; 40 minutes at most
 	$(BIN)/python -m tests.soak $(ARGS)
 
 lock: $(UV)  ## resolve the dependencies anew

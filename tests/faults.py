@@ -40,6 +40,9 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How late, or how long Retry-After asks to wait."""
 
 
+Place = tuple[str | int, ...]
+"""The keys and indices that lead to something within JSON."""
+
 Faults = tuple[Fault, ...]
 """What may strike; of those that would, the first does."""
 
@@ -52,11 +55,14 @@ def random_fault(rng: random.Random, kinds: Sequence[Kind] = KINDS, most_seconds
 
 def alter(value: Any, rng: random.Random) -> Any:
     """The same JSON with one text, number or truth value changed; itself where it has none."""
-    places = list(_places(value))
-    if not places:
-        return value
+    places = places_of(value)
+    return alter_at(value, rng.choice(places), rng) if places else value
+
+
+def alter_at(value: Any, place: Place, rng: random.Random) -> Any:
+    """The same JSON with what stands there changed."""
     changed = msgspec.json.decode(msgspec.json.encode({"": value}))
-    *path, last = ("", *rng.choice(places))
+    *path, last = ("", *place)
     at = changed
     for step in path:
         at = at[step]
@@ -64,7 +70,7 @@ def alter(value: Any, rng: random.Random) -> Any:
     return changed[""]
 
 
-def _places(value: Any) -> list[tuple[Any, ...]]:
+def places_of(value: Any) -> list[Place]:
     """The paths to all scalars below `value`."""
     match value:
         case dict():
@@ -75,7 +81,7 @@ def _places(value: Any) -> list[tuple[Any, ...]]:
             return []
         case _:
             return [()]
-    return [(step, *path) for step, below in items for path in _places(below)]
+    return [(step, *path) for step, below in items for path in places_of(below)]
 
 
 def _another(value: str | int | bool, rng: random.Random) -> str | int | bool:

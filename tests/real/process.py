@@ -46,12 +46,12 @@ class Daemon:
         if self.process is not None and self.process.poll() is None:
             self.kill()
 
-    def start(self, environ: Mapping[str, str] | None = None) -> None:
-        """Start it; its log grows from start to start."""
+    def start(self, environ: Mapping[str, str] | None = None, *words: str) -> None:
+        """Start it, with `words` after `run`; its log grows from start to start."""
         assert self.process is None or self.process.poll() is not None
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command("--log-format", "json", "run"),
+                self.command("--log-format", "json", "run", *words),
                 cwd=ROOT,
                 env={**os.environ, **(environ or {})},
                 stdin=subprocess.DEVNULL,

@@ -1,0 +1,67 @@
+"""The long run: `make soak`, or `python -m tests.soak --kills 100 --payments 1000 --seed 7`.
+
+The seed is printed. It repeats what is paid, dropped, delayed and falsified, and for how long a
+daemon lives; the scheduler of the machine still has its say in where exactly a kill falls.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+from storage import close, open_engine
+from storage.migrate import migrate
+from tests.postgres import database_url, postgres_server, run_sql
+from tests.soak.lives import Plan, live
+
+ENGINES = ("sqlite", "postgresql")
+
+
+def main() -> None:
+    """Run the soak on each engine; an AssertionError is a finding."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--kills", type=int, default=100, help="per engine")
+    parser.add_argument("--payments", type=int, default=1000, help="at least; per engine")
+    parser.add_argument("--minutes", type=float, default=20, help="at most; per engine")
+    parser.add_argument("--seed", type=int, default=random.randrange(2**32))
+    parser.add_argument("--engine", choices=ENGINES, help="this one only")
+    chosen = parser.parse_args()
+    engines = [chosen.engine] if chosen.engine else ENGINES
+    print(f"seed {chosen.seed}: {chosen.kills} kills, {chosen.payments} payments per engine")
+    with tempfile.TemporaryDirectory() as folder, postgres_server() as server:
+        name = f"soak_{uuid.uuid4().hex}"
+        run_sql(server, f"CREATE DATABASE {name}")
+        urls = {"sqlite": f"sqlite:///{folder}/soak.db", "postgresql": database_url(server, name)}
+        for engine in engines:
+            place = Path(folder, engine)
+            place.mkdir()
+            asyncio.run(_soak(engine, place, urls[engine], chosen))
+
+
+async def _soak(engine: str, folder: Path, url: str, chosen: argparse.Namespace) -> None:
+    begun = time.monotonic()
+    opened = open_engine(url)
+    await migrate(opened)
+    await close(opened)
+
+    def tell(line: str) -> None:
+        print(f"{engine}: {line}", flush=True)
+
+    plan = Plan(chosen.seed, chosen.kills, chosen.payments, 60 * chosen.minutes)
+    found = await live(folder, url, plan, tell)
+    for what in (found.happened, found.struck, found.statuses):
+        tell(", ".join(f"{count} {name}" for name, count in sorted(what.items())))
+    tell(
+        f"the books are equal after {found.killed} kills: {found.deposits} deposits, each once, "
+        f"{found.orphaned} orphaned, {found.invoices} invoices, {found.events} events; "
+        f"{time.monotonic() - begun:.0f} s"
+    )
+
+
+if __name__ == "__main__":
+    main()

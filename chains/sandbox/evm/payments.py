@@ -37,11 +37,7 @@ def pay(chain: EvmChain, payment: Pay) -> str | None:
     if payment.way in ("bridge", "stranded"):
         chain.bridge(to, units, contract, succeeds=payment.way == "bridge")
         return None
-    known = _WAYS.get(payment.way)
-    if known is not None:
-        order = known(contract, to, units)
-    else:
-        order = trick(payment.way, contract, to, units)
+    order = order_of(payment.way, contract, to, units)
     if payment.sender is None:
         return chain.send(order, payment.payer)
     if payment.payer is not None:
@@ -75,6 +71,12 @@ def _token(chain: EvmChain, contract: str | None) -> Address | None:
     if token is not None and token not in chain.flavour.contracts:
         raise ValueError(f"no token at {contract} on this chain")
     return token
+
+
+def order_of(way: Way, contract: Address | None, to: Address, units: int) -> Order:
+    """What somebody shall call, so that it is paid in that way; raises ValueError as `trick`."""
+    known = _WAYS.get(way)
+    return trick(way, contract, to, units) if known is None else known(contract, to, units)
 
 
 def plain(contract: Address | None, to: Address, units: int) -> Order:

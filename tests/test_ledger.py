@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 import storage
 from storage import Engine
@@ -25,6 +26,7 @@ from watcher.domain.deposits import is_deep
 from watcher.follower import Follower
 
 POLICY = make_policy(reorg_limit=64)
+FAR = 2**35  # a deadline that no chain here reaches
 
 payments = st.lists(st.sampled_from([20, 50, 60, 100]), max_size=2)
 grow = st.tuples(st.just("grow"), payments)
@@ -132,3 +134,24 @@ async def fresh(template: Path, expires_at: int) -> AsyncIterator[Engine]:
             yield engine
         finally:
             await storage.close(engine)
+
+
+async def test_of_quiet_blocks_a_hundred_ask_the_database_no_more_than_one(
+    sqlite_template: Path,
+) -> None:
+    chain = FakeChain()
+    for _ in range(102):
+        chain.mine()
+    first, second, *rest = chain.all_blocks()
+    async with fresh(sqlite_template, FAR) as engine, storage.write(engine) as conn:
+        lease = await storage.leases.acquire(conn, NETWORK, "clean", 30)
+        assert lease is not None
+        asked: list[str] = []
+        event.listen(engine.sync_engine, "before_cursor_execute", lambda *of: asked.append(of[2]))
+        counts = []
+        for blocks in ([first], [second], rest):
+            asked.clear()
+            await ledger.connect_blocks(conn, POLICY, lease, blocks, None, 0)
+            counts.append(len(asked))
+        assert counts[2] == counts[1]
+        assert (await storage.cursors.tips(conn))[NETWORK] == chain.tip

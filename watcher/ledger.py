@@ -61,10 +61,11 @@ async def connect_blocks(
     )
     events: list[Told] = []
     for block in blocks:
-        await storage.cursors.move(conn, lease, block.ref, _reached(finality, block.ref))
         found = find_deposits(lease.network, block, watched, network.rules, now)
         changes = await storage.deposits.add(conn, found, now)  # a block that returns revives rows
         awaited = awaited or bool(changes)
+        if awaited or block is blocks[-1]:  # nobody looks at the cursor in between
+            await storage.cursors.move(conn, lease, block.ref, _reached(finality, block.ref))
         if awaited:
             move = (below, block.ref)
             events += await _apply_tip(conn, policy, lease.network, move, finality, changes, now)

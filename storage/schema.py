@@ -261,6 +261,17 @@ chores = table(
     number("failures"),
 )
 
+idempotency = table(
+    "idempotency",
+    key("owner"),
+    key("key"),
+    Column("fingerprint", LargeBinary, nullable=False),
+    string("holder"),
+    number("at"),
+    Column("answer", LargeBinary),  # encrypted; NULL while the request is running
+    Index(None, "at"),
+)
+
 instance = table(
     "instance",
     Column("id", Integer, primary_key=True, autoincrement=False),

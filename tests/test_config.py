@@ -180,8 +180,16 @@ def test_settings_made_by_hand_read_no_environment(monkeypatch: pytest.MonkeyPat
             "rates.fixed.EUR/USD: the amount must be above zero",
         ),
         ('[server]\npublic_url = "https://x.org"', "server.public_url: unknown key"),
-        ("[server]\ntrusted_proxies = []", "server.trusted_proxies: unknown key"),
-        ("[server]\ncors_origins = []", "server.cors_origins: unknown key"),
+        (
+            '[server]\ntrusted_proxies = ["10.0.0.1/8"]',
+            "server.trusted_proxies.0: must be an IP address, "
+            'or a block of them such as "10.0.0.0/8"',
+        ),
+        (
+            '[server]\ncors_origins = ["https://example.org/shop"]',
+            'server.cors_origins.0: must be "*" or an origin without a path, '
+            'such as "https://example.org"',
+        ),
         (
             '[invoices]\nlate_policy = "maybe"',
             "invoices.late_policy: must be 'manual' or 'accept'",
@@ -189,7 +197,7 @@ def test_settings_made_by_hand_read_no_environment(monkeypatch: pytest.MonkeyPat
         ("[invoices]\npayer_may_cancel = 1", "invoices.payer_may_cancel: must be true or false"),
         ("[rates]\nsources = []", "rates.sources: unknown key"),
         ("[rates]\nmax_age_seconds = 300", "rates.max_age_seconds: unknown key"),
-        ("[limits]\nper_ip_per_minute = 60", "limits: unknown key"),
+        ("[limits]\nper_ip_per_minute = 0", "limits.per_ip_per_minute: must be at least 1"),
         (
             "[networks.Ethereum]\nenabled = false",
             "networks.Ethereum: has characters that are not allowed here, or is too long",

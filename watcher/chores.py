@@ -27,7 +27,7 @@ from watcher.domain.money import Network
 from watcher.forgetting import forget_events
 from watcher.policy import Policy
 
-FORGET_SECONDS = 3600
+FORGET_SECONDS, FORGOTTEN = 3600, 1000
 LOOK_SECONDS, JITTER_SECONDS = 30, 5  # apart, so that processes do not look at once
 
 log = structlog.get_logger()
@@ -51,7 +51,15 @@ def chores_of(
         for name, client in clients.items():
             await audit_network(engine, policy.networks[name], client)
 
-    chores = [Chore("audit", AUDIT_SECONDS, audit)]
+    async def forget_requests() -> None:
+        """What Idempotency-Keys were kept long enough, a few at a time."""
+        while await storage.repeat(engine, partial(storage.idempotency.prune, limit=FORGOTTEN)):
+            pass
+
+    chores = [
+        Chore("audit", AUDIT_SECONDS, audit),
+        Chore("idempotency", FORGET_SECONDS, forget_requests),
+    ]
     if policy.keep_days is not None:
         forget = partial(forget_events, engine, policy.keep_days)
         chores.append(Chore("events", FORGET_SECONDS, lambda: forget(clock.now())))

@@ -25,6 +25,12 @@ _GENERAL = """\
 [server]
 host = "127.0.0.1"                       # the address to listen on
 port = 8080
+# trusted_proxies = ["127.0.0.1"]        # whose X-Forwarded-For is believed
+# cors_origins = ["https://shop.example.org"]    # pages that may use public keys in browsers
+
+[limits]
+per_key_per_minute = 300
+per_ip_per_minute = 60                   # with public keys, or without a good one
 
 [database]
 url = "sqlite:///watcher.db"             # or "postgresql://user@host/name"

@@ -72,10 +72,10 @@ async def add_key(
     await find_merchant(conn, merchant_id)
     if unknown := set(scopes or ()) - set(SCOPES):
         raise BadField(
-            f"unknown {', '.join(sorted(unknown))}; there are {', '.join(SCOPES)}", field="scope"
+            f"unknown {', '.join(sorted(unknown))}; there are {', '.join(SCOPES)}", field="scopes"
         )
     if public and scopes:
-        raise BadField("a public key has no scopes: it creates and shows invoices", field="scope")
+        raise BadField("a public key has no scopes: it creates and shows invoices", field="scopes")
     text, secret = new_key("pk" if public else "sk"), new_signing_secret()
     key = Key(
         id=new_id("key"),

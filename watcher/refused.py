@@ -83,3 +83,11 @@ class NotOurs(Refused):
 
 class Busy(Refused):
     """The same is being done already."""
+
+
+class RequestRunning(Refused):
+    """A request with this Idempotency-Key is still running; try again."""
+
+
+class KeyReused(Refused):
+    """This Idempotency-Key came with another request before; use a new one for each."""

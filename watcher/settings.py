@@ -30,6 +30,8 @@ class Server(Section):
 
     host: shapes.Text = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    trusted_proxies: list[shapes.IpBlock] = []
+    cors_origins: list[shapes.Origin] = []
 
 
 class Database(Section):
@@ -195,6 +197,13 @@ class Invoices(Section):
     minimum: dict[shapes.Text, shapes.Amount] = {}
 
 
+class Limits(Section):
+    """How often one may ask."""
+
+    per_key_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 300
+    per_ip_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 60
+
+
 class Rates(Section):
     """What an asset is worth."""
 
@@ -235,6 +244,7 @@ class Settings(BaseSettings):
     rates: Rates = Rates()
     webhooks: Webhooks = Webhooks()
     events: Events = Events()
+    limits: Limits = Limits()
     sandbox: Sandbox | None = None
 
     @classmethod

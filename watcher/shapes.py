@@ -5,6 +5,7 @@ No sentence repeats the value: it may be a secret.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -59,6 +60,19 @@ def _http_url(value: str) -> str:
     return value
 
 
+def _ip_block(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError:
+        raise ValueError('must be an IP address, or a block of them such as "10.0.0.0/8"') from None
+
+
+def _origin(value: str) -> str:
+    if value != "*" and not re.fullmatch(r"https?://[a-z0-9.-]+(:\d{1,5})?", value):
+        raise ValueError('must be "*" or an origin without a path, such as "https://example.org"')
+    return value
+
+
 def _database_url(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith(("sqlite:///", "postgresql://")):
         raise ValueError("must start with sqlite:/// or postgresql://")
@@ -94,6 +108,8 @@ Duration = Annotated[int, BeforeValidator(_duration)]
 BlockHash = Annotated[str, AfterValidator(_hash_or_any)]
 Percent = Annotated[str, AfterValidator(parse_percent)]
 Pair = Annotated[str, AfterValidator(_pair)]
+IpBlock = Annotated[str, AfterValidator(_ip_block)]
+Origin = Annotated[str, AfterValidator(_origin)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 EndpointUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
 HeaderValue = Annotated[SecretStr, AfterValidator(_header)]

@@ -20,7 +20,7 @@ from tests.fakes import FakeChain
 from tests.test_derivation import ACCOUNT_XPUB
 from tests.world import catch_up, make_follower
 from watcher import merchants, wallets
-from watcher.api import Setup, build_app
+from watcher.api import Access, Setup, build_app
 from watcher.clock import now
 from watcher.config import Settings
 from watcher.daemon import build_policy
@@ -210,4 +210,10 @@ async def serve(
 
 def usual_setup(news: News) -> dict[str, Any]:
     """What `Setup` takes, for an operator whose token is `ADMIN`."""
-    return {"admin_token": ADMIN, "started_at": now(), "box": BOX, "news": news}
+    return {
+        "admin_token": ADMIN,
+        "started_at": now(),
+        "box": BOX,
+        "news": news,
+        "access": Access(per_key_per_minute=10**6, per_ip_per_minute=10**6),
+    }

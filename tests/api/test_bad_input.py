@@ -138,18 +138,6 @@ async def test_another_content_type_is_refused(shop: Shop, kind: str) -> None:
     await refuses(shop, 415, "unsupported_media_type", [], data=b"{}", headers=headers)
 
 
-@pytest.mark.parametrize("action", ["", "/{}/select", "/{}/cancel"])
-async def test_an_idempotency_key_is_refused_and_not_ignored(shop: Shop, action: str) -> None:
-    made = await shop.create()
-    before = await count_rows(shop.engine)
-    headers = {"Idempotency-Key": "abc"}
-    path = "/v1/invoices" + action.format(made["id"])
-    answer = await shop.ask("POST", path, headers=headers)
-    assert (answer.status, answer.code) == (422, "invalid_field")
-    assert "Idempotency-Key is not supported" in answer.body["detail"]
-    assert await count_rows(shop.engine) == before
-
-
 async def test_a_refusal_does_not_repeat_what_was_sent(shop: Shop) -> None:
     answer = await shop.post("/v1/invoices", {**priced("SECRET"), "customer": {"email": 7777}})
     assert answer.status == 422

@@ -24,7 +24,7 @@ from tests.anvil import Anvil
 from tests.factories import ADDRESS, FAMILY, make_id, make_invoice, make_quote
 from tests.world import bodies, catch_up, open_shop
 from watcher import clock
-from watcher.api import Setup, build_app
+from watcher.api import Access, Setup, build_app
 from watcher.config import load
 from watcher.daemon import build_policy, client_options
 from watcher.domain.invoices import Invoice
@@ -91,6 +91,7 @@ def write_config(
         f"[database]\nurl = {json.dumps(database_url)}\n"
         f'[admin]\ntoken = "{TOKEN}"\n'
         f"[secrets]\nkey_file = {json.dumps(str(key_file))}\n"
+        "[limits]\nper_key_per_minute = 1000000\nper_ip_per_minute = 1000000\n"
         f"[networks.ethereum]\nendpoints = [{names}]\n" + "\n".join(lines) + "\n"
     )
     return path
@@ -179,7 +180,7 @@ class Desk:
 async def open_desk(shop: Shop) -> AsyncIterator[Desk]:
     """The API of this shop, while its follower runs as in the daemon."""
     box = SecretBox([Fernet.generate_key().decode()])
-    setup = Setup(TOKEN, clock.now(), box, News(shop.engine))
+    setup = Setup(TOKEN, clock.now(), box, News(shop.engine), Access(10**6, 10**6))
     app = build_app(shop.engine, shop.policy, setup)
     async with TestClient(TestServer(app)) as client, running(shop.follower):
         yield Desk(client)

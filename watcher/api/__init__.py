@@ -17,23 +17,27 @@ from watcher.api.context import (
     STARTED_AT,
     Setup,
 )
+from watcher.api.cors import ORIGINS, preflight, tell_origin
 from watcher.api.errors import problems
+from watcher.api.limits import LIMITS, Access, Limits, tell_quota
 from watcher.api.reading import LARGEST_BODY
 from watcher.api.tools import RESCANS
 from watcher.policy import Policy
 
-__all__ = ["RESOURCES", "Setup", "build_app"]
+__all__ = ["RESOURCES", "Access", "Setup", "build_app"]
 
 RESOURCES = (invoices, deposits, events, webhooks, admin, audit, tools)
 
 
 def build_app(engine: Engine, policy: Policy, setup: Setup) -> web.Application:
     """The application that serves contract.md 4; in a sandbox, that has nodes, pages on them."""
-    app = web.Application(middlewares=[problems], client_max_size=LARGEST_BODY)
+    app = web.Application(middlewares=[preflight, problems], client_max_size=LARGEST_BODY)
     app[ENGINE], app[POLICY] = engine, policy
     app[ADMIN_TOKEN], app[STARTED_AT] = setup.admin_token, setup.started_at
     app[BOX], app[NEWS] = setup.box, setup.news
+    app[LIMITS], app[ORIGINS] = Limits(setup.access), setup.access.cors_origins
     app[CLIENTS], app[RESCANS] = setup.clients, {}
+    app.on_response_prepare.extend([tell_quota, tell_origin])
     app.on_shutdown.append(events.end_waits)
     app.cleanup_ctx.extend((tools.end_rescans, webhooks.open_sender))
     for resource in RESOURCES:

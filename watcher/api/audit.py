@@ -8,12 +8,13 @@ import storage
 from storage import Conn
 from watcher.api.auth import authorize_admin
 from watcher.api.context import ENGINE, POLICY
+from watcher.api.idempotency import perform
 from watcher.api.models import FindingQuery
 from watcher.api.reading import read_nothing, read_query
 from watcher.clock import now
-from watcher.domain.audit import Finding
 from watcher.domain.money import Network
 from watcher.findings import accept_finding, dismiss_finding, find_finding, render_finding
+from watcher.render import Json
 
 routes = web.RouteTableDef()
 
@@ -43,7 +44,7 @@ async def show(request: web.Request) -> web.Response:
     authorize_admin(request)
     async with storage.read(request.app[ENGINE]) as conn:
         finding = await find_finding(conn, request.match_info["id"])
-    return _answer(request, finding)
+    return web.json_response(render_finding(request.app[POLICY], finding))
 
 
 @routes.post("/admin/audit/findings/{id}/accept")
@@ -52,10 +53,12 @@ async def accept(request: web.Request) -> web.Response:
     authorize_admin(request)
     await read_nothing(request)
 
-    async def work(conn: Conn) -> Finding:
-        return await accept_finding(conn, request.app[POLICY], request.match_info["id"], now())
+    policy, id = request.app[POLICY], request.match_info["id"]
 
-    return _answer(request, await storage.repeat(request.app[ENGINE], work))
+    async def work(conn: Conn) -> Json:
+        return render_finding(policy, await accept_finding(conn, policy, id, now()))
+
+    return await perform(request, None, work)
 
 
 @routes.post("/admin/audit/findings/{id}/dismiss")
@@ -64,11 +67,9 @@ async def dismiss(request: web.Request) -> web.Response:
     authorize_admin(request)
     await read_nothing(request)
 
-    async def work(conn: Conn) -> Finding:
-        return await dismiss_finding(conn, request.match_info["id"], now())
+    policy, id = request.app[POLICY], request.match_info["id"]
 
-    return _answer(request, await storage.repeat(request.app[ENGINE], work))
+    async def work(conn: Conn) -> Json:
+        return render_finding(policy, await dismiss_finding(conn, id, now()))
 
-
-def _answer(request: web.Request, finding: Finding) -> web.Response:
-    return web.json_response(render_finding(request.app[POLICY], finding))
+    return await perform(request, None, work)

@@ -11,6 +11,7 @@ from storage import Conn
 from storage.keys import Key
 from watcher.api.context import ADMIN_TOKEN, ENGINE
 from watcher.api.errors import Problem
+from watcher.api.limits import count
 from watcher.keys import digest
 
 UNKNOWN_KEY = "the API key is missing, unknown or revoked"
@@ -26,6 +27,7 @@ async def authorize(request: web.Request, scope: str, *, public: bool = False) -
     async with storage.read(request.app[ENGINE]) as conn:
         # A key is ASCII; other bytes arrive as lone surrogates, of which there is no digest.
         key = await storage.keys.find(conn, digest(text)) if text and text.isascii() else None
+    count(request, key)
     if key is None:
         raise _unknown()
     if key.kind == "public" and not public:
@@ -42,9 +44,10 @@ async def still_works(conn: Conn, key: Key) -> None:
 
 
 def authorize_admin(request: web.Request) -> None:
-    """Let only the operator pass; compared in constant time."""
+    """Let only the operator pass; compared in constant time, and wrong tokens are counted."""
     given = (_bearer(request) or "").encode(errors="replace")
     if not hmac.compare_digest(given, request.app[ADMIN_TOKEN].encode()):
+        count(request)
         raise Problem(
             401, "the admin token is missing or wrong", headers={"WWW-Authenticate": "Bearer"}
         )

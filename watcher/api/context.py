@@ -9,6 +9,7 @@ from aiohttp import web
 
 from chains.base import ChainClient
 from storage import Engine
+from watcher.api.limits import Access
 from watcher.domain.money import Network
 from watcher.keys import SecretBox
 from watcher.policy import Policy
@@ -35,5 +36,6 @@ class Setup:
     started_at: int
     box: SecretBox
     news: News
+    access: Access = field(default_factory=Access)
     nodes: Mapping[Network, Node] = field(default_factory=dict)
     clients: Mapping[Network, ChainClient] = field(default_factory=dict)

@@ -37,6 +37,8 @@ REFUSALS: dict[type[refused.Refused], tuple[int, str]] = {
     refused.AddressTampered: (409, "address_mismatch"),
     refused.NotOurs: (409, "not_in_our_chain"),
     refused.Busy: (409, "busy"),
+    refused.RequestRunning: (409, "idempotency_key_in_use"),
+    refused.KeyReused: (409, "idempotency_key_reused"),
 }
 TITLES = {
     400: ("Bad Request", "not_json"),
@@ -83,9 +85,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except Problem as problem:
         return _answer(problem, request_id)
     except refused.Refused as error:
-        if isinstance(error, refused.AddressTampered):
-            log.error("an address was changed in the database", reason=str(error))
-        return _answer(_of_refusal(error), request_id)
+        return refusal(error, request_id)
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -101,6 +101,13 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except Exception:
         log.exception("a request failed", request_id=request_id, path=request.path)
         return _answer(Problem(500, "something went wrong on our side"), request_id)
+
+
+def refusal(error: refused.Refused, request_id: str) -> web.Response:
+    """The answer to what cannot be granted."""
+    if isinstance(error, refused.AddressTampered):
+        log.error("an address was changed in the database", reason=str(error))
+    return _answer(_of_refusal(error), request_id)
 
 
 def of_validation(error: ValidationError) -> Problem:

@@ -8,10 +8,12 @@ from aiohttp import web
 
 import storage
 from storage import Conn
+from storage.keys import Key
 from watcher import accepting, invoicing
 from watcher.api.auth import authorize
 from watcher.api.context import ENGINE, POLICY
 from watcher.api.errors import Problem
+from watcher.api.idempotency import perform
 from watcher.api.models import AcceptIn, InvoiceIn, InvoiceQuery, SelectIn, seconds
 from watcher.api.reading import read_body, read_nothing, read_optional, read_query
 from watcher.clock import now
@@ -44,7 +46,7 @@ async def create(request: web.Request) -> web.Response:
         invoice = await invoicing.open_invoice(conn, policy, key.merchant_id, wanted, now())
         return await _shown(conn, request, invoice)
 
-    return web.json_response(await storage.repeat(request.app[ENGINE], work), status=201)
+    return await perform(request, key, work, status=201)
 
 
 @routes.get("/v1/invoices")
@@ -90,7 +92,7 @@ async def select(request: web.Request) -> web.Response:
             conn, request.app[POLICY], key.merchant_id, request.match_info["id"], method, now()
         )
 
-    return await _changed(request, change)
+    return await _changed(request, key, change)
 
 
 @routes.post("/v1/invoices/{id:[0-9A-Za-z_]+}/cancel")
@@ -104,7 +106,7 @@ async def cancel(request: web.Request) -> web.Response:
             conn, request.app[POLICY], key.merchant_id, request.match_info["id"], now()
         )
 
-    return await _changed(request, change)
+    return await _changed(request, key, change)
 
 
 @routes.post("/v1/invoices/{id:[0-9A-Za-z_]+}/accept")
@@ -119,18 +121,18 @@ async def accept(request: web.Request) -> web.Response:
             conn, request.app[POLICY], key.merchant_id, invoice_id, decision, now()
         )
 
-    return await _changed(request, change)
+    return await _changed(request, key, change)
 
 
 async def _changed(
-    request: web.Request, change: Callable[[Conn], Awaitable[Invoice]]
+    request: web.Request, key: Key, change: Callable[[Conn], Awaitable[Invoice]]
 ) -> web.Response:
     """Make the change in a transaction; answer after its commit."""
 
     async def work(conn: Conn) -> Json:
         return await _shown(conn, request, await change(conn))
 
-    return web.json_response(await storage.repeat(request.app[ENGINE], work))
+    return await perform(request, key, work)
 
 
 async def _shown(conn: Conn, request: web.Request, invoice: Invoice) -> Json:

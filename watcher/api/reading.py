@@ -21,7 +21,6 @@ class Nothing(BaseModel):
 
 async def read_body(request: web.Request, model: type[Model]) -> Model:
     """The body as `model`: 415 not called JSON, 413 too long, 400 not JSON, 422 wrong fields."""
-    _refuse_idempotency(request)
     if request.content_type not in ("application/json", "application/octet-stream"):
         raise Problem(415, "send the body as Content-Type: application/json")
     try:
@@ -34,7 +33,6 @@ async def read_body(request: web.Request, model: type[Model]) -> Model:
 
 async def read_optional(request: web.Request, model: type[Model]) -> Model:
     """The same where no body at all is fine: then `model` with its defaults."""
-    _refuse_idempotency(request)
     return await read_body(request, model) if await request.read() else model()
 
 
@@ -52,9 +50,3 @@ def read_query(request: web.Request, model: type[Model]) -> Model:
         return model.model_validate(dict(request.query))
     except ValidationError as error:
         raise of_validation(error) from error
-
-
-def _refuse_idempotency(request: web.Request) -> None:
-    """Say so: ignored, it would make two of what the client counts on being one."""
-    if "Idempotency-Key" in request.headers:
-        raise Problem(422, "Idempotency-Key is not supported in this version; leave it out")

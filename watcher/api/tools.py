@@ -16,6 +16,7 @@ import storage
 from chains.base import ChainClient, ChainError
 from watcher.api.auth import authorize_admin
 from watcher.api.context import CLIENTS, ENGINE, POLICY
+from watcher.api.idempotency import perform_outside
 from watcher.api.models import RescanIn
 from watcher.api.reading import read_body
 from watcher.domain.money import Network
@@ -57,19 +58,11 @@ async def begin(request: web.Request) -> web.Response:
     authorize_admin(request)
     network, client = _network(request)
     asked = await read_body(request, RescanIn)
-    policy, engine = request.app[POLICY], request.app[ENGINE]
-    span = await plan(engine, policy, network, asked.first, asked.last)
-    if span.blocks > LARGEST_SPAN:
-        raise BadField(
-            f"more than {LARGEST_SPAN} blocks; use `deposit-watcher rescan`", field="from"
-        )
-    running = request.app[RESCANS].get(network)
-    if running is not None and not running.task.done():
-        raise Busy(f"a rescan of {network} runs already")
-    rescan = Rescan(engine, policy, client, span)
-    task = asyncio.create_task(_run(rescan))
-    running = request.app[RESCANS][network] = Running(rescan, task)
-    return web.json_response(_render(running), status=202)
+
+    async def act() -> Json:
+        return await _begin(request.app, network, client, asked)
+
+    return await perform_outside(request, None, act, status=202)
 
 
 @routes.get("/admin/networks/{network}/rescan")
@@ -90,6 +83,24 @@ async def end_rescans(app: web.Application) -> AsyncIterator[None]:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _begin(
+    app: web.Application, network: Network, client: ChainClient, asked: RescanIn
+) -> Json:
+    policy, engine = app[POLICY], app[ENGINE]
+    span = await plan(engine, policy, network, asked.first, asked.last)
+    if span.blocks > LARGEST_SPAN:
+        raise BadField(
+            f"more than {LARGEST_SPAN} blocks; use `deposit-watcher rescan`", field="from"
+        )
+    running = app[RESCANS].get(network)
+    if running is not None and not running.task.done():
+        raise Busy(f"a rescan of {network} runs already")
+    rescan = Rescan(engine, policy, client, span)
+    task = asyncio.create_task(_run(rescan))
+    running = app[RESCANS][network] = Running(rescan, task)
+    return _render(running)
 
 
 async def _run(rescan: Rescan) -> None:

@@ -16,6 +16,7 @@ from storage.webhooks import Webhook
 from watcher.api.auth import authorize
 from watcher.api.context import BOX, ENGINE, POLICY
 from watcher.api.errors import Problem
+from watcher.api.idempotency import perform, perform_outside
 from watcher.api.models import Body, Line, Page, Text
 from watcher.api.reading import read_body, read_nothing, read_query
 from watcher.clock import now
@@ -102,7 +103,7 @@ async def create(request: web.Request) -> web.Response:
         )
         return {**await _shown(conn, webhook), "secret": secret}
 
-    return web.json_response(await storage.repeat(app[ENGINE], work), status=201)
+    return await perform(request, key, work, status=201)
 
 
 @routes.get("/v1/webhooks")
@@ -169,7 +170,7 @@ async def rotate(request: web.Request) -> web.Response:
         )
         return {**await _shown(conn, webhook), "secret": secret}
 
-    return web.json_response(await storage.repeat(request.app[ENGINE], work))
+    return await perform(request, key, work)
 
 
 @routes.post(f"/v1/webhooks/{ID}/ping")
@@ -178,23 +179,25 @@ async def ping(request: web.Request) -> web.Response:
     key = await authorize(request, SCOPE)
     await read_nothing(request)
     app = request.app
-    async with storage.read(app[ENGINE]) as conn:
-        webhook = await managing.find_webhook(conn, key.merchant_id, request.match_info["id"])
-    try:
-        message = managing.ping_message(app[POLICY], app[BOX], webhook, now())
-    except CannotSign as error:
-        raise Problem(409, f"the ping was not sent: {error}") from error
-    answer = await app[SENDER].post(message, PING_SECONDS)
-    accepted = answer.status is not None and 200 <= answer.status < 300
-    return web.json_response(
-        {
+
+    async def act() -> Json:
+        async with storage.read(app[ENGINE]) as conn:
+            webhook = await managing.find_webhook(conn, key.merchant_id, request.match_info["id"])
+        try:
+            message = managing.ping_message(app[POLICY], app[BOX], webhook, now())
+        except CannotSign as error:
+            raise Problem(409, f"the ping was not sent: {error}") from error
+        answer = await app[SENDER].post(message, PING_SECONDS)
+        accepted = answer.status is not None and 200 <= answer.status < 300
+        return {
             "ok": accepted,
             "status": answer.status,
             "duration_ms": answer.duration_ms,
             "answer": answer.body,
             "error": answer.error,
         }
-    )
+
+    return await perform_outside(request, key, act)
 
 
 @routes.get(f"/v1/webhooks/{ID}/deliveries")
@@ -235,7 +238,7 @@ async def redeliver(request: web.Request) -> web.Response:
         found = await managing.redeliver(conn, key.merchant_id, request.match_info["id"])
         return (await _shown_deliveries(conn, [found]))[0]
 
-    return web.json_response(await storage.repeat(request.app[ENGINE], work), status=202)
+    return await perform(request, key, work, status=202)
 
 
 async def _page(

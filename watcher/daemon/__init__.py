@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from ipaddress import ip_network
 from typing import Literal
 
 import structlog
@@ -19,7 +20,7 @@ from chains.base import ChainClient
 from storage import Engine
 from storage.migrate import migrate, schema_state
 from watcher import clock, settling, systemd
-from watcher.api import Setup, build_app
+from watcher.api import Access, Setup, build_app
 from watcher.chores import chores_of, run_chores
 from watcher.config import ConfigError, Settings
 from watcher.daemon import sandbox
@@ -165,6 +166,7 @@ async def _api(
         started_at=clock.now(),
         box=load_box(settings.secrets.key_file),
         news=news,
+        access=_access(settings),
         nodes=sandbox.nodes_of(settings),
         clients=clients,
     )
@@ -198,6 +200,15 @@ async def _deliverers(
         yield [deliverer]
     finally:
         await deliverer.close()
+
+
+def _access(settings: Settings) -> Access:
+    return Access(
+        per_key_per_minute=settings.limits.per_key_per_minute,
+        per_ip_per_minute=settings.limits.per_ip_per_minute,
+        trusted_proxies=[ip_network(each) for each in settings.server.trusted_proxies],
+        cors_origins=frozenset(settings.server.cors_origins),
+    )
 
 
 async def _evaluate_past(engine: Engine, policy: Policy) -> None:

@@ -369,6 +369,18 @@ async def test_what_is_found_later_takes_the_place_of_what_was_accepted(world: W
     assert (await world.finding()).state is FindingState.ACCEPTED
 
 
+async def test_accepted_and_found_at_once_the_money_counts_once(world: World) -> None:
+    world.chain.unlisted = {POL}
+    world.chain.mine(make_transfer(2 * COIN, POL))
+    await world.live(2)
+    await world.audit()
+    finding = await world.finding()
+    world.chain.unlisted = set()
+    await asyncio.gather(world.accept(finding), world.rescan(), return_exceptions=True)
+    [deposit] = await world.deposits()
+    assert (deposit.position, deposit.units) == ("log/0", 2 * COIN)
+
+
 async def test_more_than_was_accepted_is_confirmed_by_the_usual_rules(world: World) -> None:
     world.chain.unlisted = {POL}
     world.hide(-COIN)

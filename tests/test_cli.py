@@ -321,3 +321,29 @@ def test_a_backup_that_cannot_be_made_says_why(office: Shell) -> None:
     url = "postgresql://u:SECRET@127.0.0.1:9/x"
     told = office.fails("backup", "copy.dump", WATCHER_DATABASE__URL=url)
     assert "pg_dump --format=custom --file=copy.dump postgresql://u@127.0.0.1:9/x" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("bitcoin",), "network: bitcoin is not enabled; there are ethereum"),
+        (("--dismiss", "fnd_none"), "there is no such finding"),
+        (("--accept", "fnd_none"), "there is no such finding"),
+    ],
+)
+def test_an_audit_of_what_there_is_not_is_refused(
+    office: Shell, words: tuple[str, ...], said: str
+) -> None:
+    assert office.fails("audit", *words) == said
+
+
+def test_an_audit_takes_a_network_or_a_finding(office: Shell) -> None:
+    office.fails("audit", "ethereum", "--accept", "fnd_1", code=2)
+
+
+def test_an_audit_without_a_node_says_so_and_finds_nothing(office: Shell) -> None:
+    body = json.loads(office.does("audit", "--json"))
+    assert [(run["network"], run["block"], run["addresses"]) for run in body["runs"]] == [
+        ("ethereum", None, 0)
+    ]
+    assert body["findings"] == []

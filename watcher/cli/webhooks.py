@@ -29,7 +29,7 @@ Merchant = Annotated[str, typer.Option(help="The merchant's id.")]
 WebhookId = Annotated[str, typer.Argument(help="The webhook's id.")]
 
 webhook_app = typer.Typer(
-    help="Add, list, switch, rotate and remove webhooks; look at deliveries.", no_args_is_help=True
+    help="Add, list, change and remove webhooks; look at deliveries.", no_args_is_help=True
 )
 
 
@@ -92,14 +92,20 @@ def enable(context: typer.Context, webhook_id: WebhookId) -> None:
 
 @webhook_app.command("disable")
 def disable(context: typer.Context, webhook_id: WebhookId) -> None:
-    """Switch a webhook off: nothing new is queued for it, and what waits is held."""
+    """Switch a webhook off.
+
+    Nothing new is queued for it, and what waits is held.
+    """
     _switch(context, webhook_id, False)
     typer.echo(f"{webhook_id} is disabled")
 
 
 @webhook_app.command("rotate")
 def rotate(context: typer.Context, webhook_id: WebhookId, as_json: AsJson = False) -> None:
-    """Make a new secret, shown this once; for a day the former one signs beside it."""
+    """Make a new secret, shown this once.
+
+    For a day the former one signs beside it.
+    """
     box = load_box(settings_of(context).secrets.key_file)
 
     async def work(conn: Conn, policy: Policy) -> tuple[Webhook, str]:
@@ -123,7 +129,10 @@ def remove(context: typer.Context, webhook_id: WebhookId) -> None:
 
 @webhook_app.command("ping")
 def ping(context: typer.Context, webhook_id: WebhookId) -> None:
-    """Send one signed test from here, and say what came back; 1 if it was not accepted."""
+    """Send one signed test from here, and say what came back.
+
+    Exits with 1 if it was not accepted.
+    """
     box = load_box(settings_of(context).secrets.key_file)
 
     async def work(conn: Conn, policy: Policy) -> tuple[Policy, Message]:
@@ -154,7 +163,7 @@ def deliveries(
     merchant: Merchant,
     webhook: Annotated[str | None, typer.Option(help="Only to this webhook.")] = None,
     invoice: Annotated[str | None, typer.Option(help="Only about this invoice.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100)] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List the newest deliveries with how they ended."""

@@ -116,6 +116,16 @@ async def test_06_an_event_of_another_shape_pays_nothing(
     await stage.assert_nothing_came()
 
 
+async def test_06_a_fourth_topic_beside_an_amount_pays_nothing(
+    stage: Stage, node: AnvilNode
+) -> None:
+    topics = (TRANSFER, *(f"0x{word(each)}" for each in (HOLDER, node.victim, 7)))
+    tx = node.send(cry(contract(USDT), topics, word(DUE)))
+    await stage.prove_honest(USDT)
+    assert len(receipt(node, tx)["logs"][0]["topics"]) == 4
+    await stage.assert_nothing_came()
+
+
 async def test_07_a_transfer_of_nothing_pays_nothing(stage: Stage, node: AnvilNode) -> None:
     tx = await stage.attack("poison", USDT)
     assert len(receipt(node, tx)["logs"]) == 1

@@ -98,6 +98,16 @@ async def test_06_an_event_of_another_shape_pays_nothing(stage: Stage, way: Way)
     await stage.assert_nothing_came()
 
 
+async def test_06_a_fourth_topic_beside_an_amount_pays_nothing(
+    stage: Stage, node: TronNode
+) -> None:
+    topics = (TRANSFER, *(f"0x{word(each)}" for each in (HOLDER, inner(SHOP), 7)))
+    tx = node.chain.send(called(cry(contract(USDT), topics, word(DUE))))
+    await stage.prove_honest(USDT)
+    assert len(outcome(node, tx)[1]["log"][0]["topics"]) == 4
+    await stage.assert_nothing_came()
+
+
 async def test_07_a_transfer_of_nothing_pays_nothing(stage: Stage) -> None:
     await stage.attack("poison", USDT)
     await stage.assert_nothing_came()

@@ -1,0 +1,179 @@
+"""Stories of an endpoint that invents: a chain of its own, or a log that no block commits to.
+
+The forger plays a true network's rules to the letter: hashes, roots and signatures are right. What
+tells is another endpoint's word alone, as README says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from chains.base import ChainClient, NetworkSpec
+from chains.sandbox.control import Faults, serve
+from chains.sandbox.evm.contracts import CRIER
+from chains.sandbox.tron.node import TRON_KIND, TronNode
+from chains.tron import TRON
+from storage import Engine
+from tests.chains.sandbox import evm, tron
+from tests.chains.sandbox.evm import START, EvmRow, PolygonRow
+from tests.chains.sandbox.tron import TronRow
+from tests.factories import make_invoice, make_quote
+from tests.world import catch_up, make_policy, open_shop, the_invoice, told
+from watcher import finality
+from watcher.domain.invoices import InvoiceStatus
+from watcher.follower import Follower
+from watcher.policy import Policy
+
+ROWS = [EvmRow, PolygonRow, TronRow]
+
+
+@pytest.fixture(autouse=True)
+def _ask_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finality, "ASK_SECONDS", 0)
+
+
+def policy_of(spec: NetworkSpec, agreement: int, *, repeat: bool = False) -> Policy:
+    """A shop on this network alone, which confirms at three blocks."""
+    policy = make_policy((spec.name,), agreement=agreement, repeat_transfers=repeat)
+    network = replace(
+        policy.networks[spec.name],
+        spec=spec,
+        chain_id=spec.chain_id,
+        assets={asset.method: asset for asset in spec.assets},
+    )
+    return replace(policy, networks={spec.name: network})
+
+
+async def open_invoice(engine: Engine, spec: NetworkSpec, to: str, method: str) -> None:
+    quote = make_quote(100, method, contract=None)
+    addresses = {spec.family: to}
+    await open_shop(
+        engine,
+        make_invoice(quotes=[quote], addresses=addresses, created_at=START, expires_at=START + 900),
+    )
+
+
+@pytest.fixture(params=ROWS, ids=["ethereum", "polygon", "tron"])
+async def nodes(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Any, Any]]:
+    """A forger with a payment in blocks that it made up, and a true node; of one genesis."""
+    async with AsyncExitStack() as stack:
+        forger, true = [await stack.enter_async_context(request.param.open()) for _ in range(2)]
+        for each in (forger, true):
+            each.mine(3)
+        forger.reorg(1, 1)
+        forger.pay(100)
+        forger.mine(4)
+        yield forger, true
+
+
+def client_of(*rows: EvmRow | TronRow) -> ChainClient:
+    """A client that asks these in this order."""
+    first = rows[0]
+    urls = [row.url for row in rows]
+    if isinstance(first, TronRow):
+        return tron.tron_client(first._node, urls=urls)
+    return evm.evm_client(*urls, spec=first.spec, rules=first.rules)
+
+
+@asynccontextmanager
+async def follower_of(
+    engine: Engine, client: ChainClient, policy: Policy
+) -> AsyncIterator[Follower]:
+    [network] = policy.networks
+    follower = Follower(policy, network, client, engine, "test:1")
+    try:
+        yield follower
+    finally:
+        await follower.stop()
+        await client.close()
+
+
+async def test_a_self_made_chain_is_believed_of_a_sole_endpoint(
+    nodes: tuple[Any, Any], engine: Engine
+) -> None:
+    forger, _ = nodes
+    await open_invoice(engine, forger.spec, forger.shop, forger.coin.method)
+    async with follower_of(engine, client_of(forger), policy_of(forger.spec, 1)) as follower:
+        await catch_up(follower)
+    assert (await the_invoice(engine)).status is InvoiceStatus.PAID
+
+
+async def test_a_self_made_chain_confirms_nothing_where_two_endpoints_must_agree(
+    nodes: tuple[Any, Any], engine: Engine
+) -> None:
+    forger, true = nodes
+    await open_invoice(engine, forger.spec, forger.shop, forger.coin.method)
+    policy = policy_of(forger.spec, 2)
+    async with follower_of(engine, client_of(forger, true), policy) as follower:
+        await catch_up(follower)
+        assert (await the_invoice(engine)).status is InvoiceStatus.CONFIRMING
+        assert any("1 of 2 endpoints repeat it" in each for each in follower.health.short)
+        forger.faults.status = 503
+        true.mine(5)
+        await catch_up(follower)
+    assert (await the_invoice(engine)).status is InvoiceStatus.AWAITING_PAYMENT
+    seen = ["deposit.detected", "invoice.confirming"]
+    assert await told(engine) == [*seen, "deposit.orphaned", "invoice.awaiting_payment"]
+
+
+USDT = tron.contract(tron.USDT)
+
+
+@asynccontextmanager
+async def forge_log(node: TronNode) -> AsyncIterator[str]:
+    """The URL of a node that tells of a worthless contract's log as if it were USDT's."""
+    door = TRON_KIND.door(node)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        said = await door(request)
+        assert isinstance(said, web.Response)
+        if "infobyblocknum" not in request.path:
+            return said
+        forged = (said.text or "").replace(CRIER[2:], USDT[2:])
+        return web.Response(text=forged, content_type="application/json")
+
+    async with serve(answer, Faults()) as url:
+        yield url
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[TronNode]:
+    """A node in whose second block somebody logs a payment to the shop, and none is made."""
+    async with tron.open_tron() as opened:
+        opened.mine()
+        order = {"to": tron.SHOP, "units": "100", "contract": tron.USDT.contract, "way": "forged"}
+        opened.take("sandbox_pay", order)
+        opened.mine(4)
+        yield opened
+
+
+async def test_a_forged_log_is_believed_of_a_sole_endpoint(node: TronNode, engine: Engine) -> None:
+    await open_invoice(engine, TRON, tron.SHOP, tron.USDT.method)
+    async with forge_log(node) as url:
+        client = tron.tron_client(node, urls=[url], assets=TRON.assets)
+        async with follower_of(engine, client, policy_of(TRON, 1)) as follower:
+            await catch_up(follower)
+    assert (await the_invoice(engine)).status is InvoiceStatus.PAID
+
+
+async def test_a_forged_log_is_never_confirmed_where_a_second_source_is_required(
+    node: TronNode, engine: Engine
+) -> None:
+    await open_invoice(engine, TRON, tron.SHOP, tron.USDT.method)
+    async with forge_log(node) as url:
+        client = tron.tron_client(node, urls=[url, node.url], assets=TRON.assets)
+        policy = policy_of(TRON, 2, repeat=True)
+        async with follower_of(engine, client, policy) as follower:
+            await catch_up(follower)
+            node.mine(30)  # final, too
+            await catch_up(follower)
+            assert any("1 of 2 endpoints repeat it" in each for each in follower.health.short)
+            assert any("endpoints differ about block 2" in each for each in client.warnings())
+    assert (await the_invoice(engine)).status is InvoiceStatus.CONFIRMING
+    assert "deposit.confirmed" not in await told(engine)

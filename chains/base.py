@@ -17,6 +17,7 @@ from typing import Literal, Protocol
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
 from watcher.domain.deposits import Depth
 from watcher.domain.money import Address, Asset, Family, Method, Network
+from watcher.domain.rates import Feed, Round
 
 TRACE = "trace/"
 """Begins the position of what a contract sent: no block's hash commits to it, on any network."""
@@ -196,6 +197,9 @@ class ChainClient(Protocol):
             ChainDataError: every endpoint contradicted itself.
         """
 
+    async def rounds(self) -> Sequence[Round]:
+        """What each of the network's feeds says that endpoints tell of, unproven."""
+
     async def survey(self) -> None:
         """Ask every endpoint for its head, so that lag shows and failover knows where to go."""
 
@@ -287,6 +291,7 @@ class NetworkSpec:
     """Whether the native coin that a contract sends is in traces only."""
     finality_depth: int | None = None
     """How far below our newest block what is final stays, unless configured; None: no such rule."""
+    feeds: tuple[Feed, ...] = ()
     reserved: frozenset[Address] = frozenset()
     """What logs the coin's moves as if it were a token: never to be listed as one."""
 

@@ -7,6 +7,7 @@ from chains.evm.address import CODEC, parse, payment_uri
 from chains.evm.rules import SYSTEM_ADDRESS
 from watcher.domain.blocks import Hash
 from watcher.domain.money import Asset, Family, Network
+from watcher.domain.rates import Feed
 
 EVM = Family("evm")
 RESERVED = frozenset({SYSTEM_ADDRESS})
@@ -29,6 +30,12 @@ def explorer(base: str) -> Explorer:
     return Explorer(f"{base}/tx/{{}}", f"{base}/address/{{}}", f"{base}/block/{{}}")
 
 
+def usd_feed(symbol: str, heartbeat_seconds: int, contract: str) -> Feed:
+    """Chainlink's feed of what something is worth in USD, by its proxy (data.chain.link)."""
+    return Feed((symbol, "USD"), parse(contract), heartbeat_seconds)
+
+
+HOUR, DAY = 3600, 86_400
 _ETHEREUM, _SEPOLIA = Network("ethereum"), Network("sepolia")
 
 ETHEREUM = NetworkSpec(
@@ -59,6 +66,18 @@ ETHEREUM = NetworkSpec(
     payment_uri=payment_uri,
     open_client=open_client,
     needs_traces=True,
+    feeds=(
+        usd_feed("ETH", HOUR, "0x5f4eC3Df9cbd43714FE2740f5E3616155c5b8419"),
+        usd_feed("BTC", HOUR, "0xF4030086522a5bEEa4988F8cA5B36dbC97BeE88c"),
+        usd_feed("POL", HOUR, "0x7bAC85A8a13A4BcD8abb3eB7d6b4d632c5a57676"),
+        usd_feed("TRX", DAY, "0xacD0D1A29759CC01E8D925371B72cb2b5610EA25"),
+        usd_feed("USDT", DAY, "0x3E7d1eAB13ad0104d2750B8863b489D65364e32D"),
+        usd_feed("USDC", DAY, "0x8fFfFfd4AfB6115b954Bd326cbe7B4BA576818f6"),
+        usd_feed("DAI", HOUR, "0xAed0c38402a5d19df6E4c03F4E2DceD6e29c1ee9"),
+        usd_feed("EUR", DAY, "0xb49f677943BC038e9857d61E7d053CaA2C1734C1"),
+        usd_feed("GBP", DAY, "0x5c0Ab2d9b5a7ed9f470386e82BB36A3613cDd4b5"),
+        usd_feed("JPY", DAY, "0xBcE206caE7f0ec07b545EddE332A47C2F75bbeb3"),
+    ),
     reserved=RESERVED,
 )
 

@@ -7,7 +7,7 @@ none: what is paid in POL is read from those logs alone (chains.md 3.3).
 from __future__ import annotations
 
 from chains.base import ChainClient, ClientOptions, NetworkSpec
-from chains.ethereum import EVM, explorer, token
+from chains.ethereum import DAY, EVM, explorer, token, usd_feed
 from chains.evm.address import CODEC, payment_uri
 from chains.evm.rules import SYSTEM_ADDRESS, EvmRules
 from watcher.domain.blocks import Hash
@@ -25,6 +25,7 @@ def open_client(spec: NetworkSpec, options: ClientOptions) -> ChainClient:
     return EvmClient(spec, options, RULES)
 
 
+SECONDS = 27  # the heartbeat of most feeds here
 _POLYGON, _AMOY = Network("polygon"), Network("amoy")
 
 POLYGON = NetworkSpec(
@@ -52,6 +53,16 @@ POLYGON = NetworkSpec(
     payment_uri=payment_uri,
     open_client=open_client,
     finality_depth=128,
+    feeds=(
+        usd_feed("POL", SECONDS, "0xAB594600376Ec9fD91F8e885dADF0CE036862dE0"),
+        usd_feed("ETH", SECONDS, "0xF9680D99D6C9589e2a93a78A04A279e509205945"),
+        usd_feed("USDT", DAY, "0x0A6513e40db6EB1b165753AD52E80663aeA50545"),
+        usd_feed("USDC", DAY, "0xfE4A8cc5b5B2366C1B58Bea3858e81843581b2F7"),
+        usd_feed("DAI", DAY, "0x4746DeC9e833A82EC7C2C1356372CcF2cfcD2F3D"),
+        usd_feed("EUR", SECONDS, "0x73366Fe0AA0Ded304479862808e02506FE556a98"),
+        usd_feed("GBP", SECONDS, "0x099a2540848573e94fb1Ca0Fa420b00acbBc845a"),
+        usd_feed("JPY", SECONDS, "0xD647a6fC9BC6402301583C91decC5989d8Bc382D"),
+    ),
     reserved=RESERVED,
 )
 

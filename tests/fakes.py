@@ -17,6 +17,7 @@ from chains.base import (
 from tests.factories import BLOCK_SECONDS, make_ref
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
 from watcher.domain.money import Address, Asset, Method
+from watcher.domain.rates import Round
 
 
 class FakeChain:
@@ -48,6 +49,8 @@ class FakeChain:
         """Whether it tells of balances after older blocks, too."""
         self.balances_asked: list[int | None] = []
         self.reports: list[EndpointReport] = []
+        self.fed: list[Round] = []
+        """What price feeds say."""
         self.blocks_asked: list[int] = []
         self.corroborated: list[Hash] = []
 
@@ -133,6 +136,10 @@ class FakeChain:
             for address in addresses
             for asset in assets
         ]
+
+    async def rounds(self) -> Sequence[Round]:
+        self._answer()
+        return self.fed
 
     async def survey(self) -> None:
         self._answer()

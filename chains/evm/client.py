@@ -24,7 +24,7 @@ from chains.base import (
 )
 from chains.endpoint import Endpoint
 from chains.endpoints import EndpointPool
-from chains.evm import balances, calls, transaction
+from chains.evm import balances, calls, feeds, transaction
 from chains.evm.blocks import Listing
 from chains.evm.capabilities import examine
 from chains.evm.provider import FastHTTPProvider
@@ -36,6 +36,7 @@ from chains.transaction import find, in_block
 from chains.worker import SHARED
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
 from watcher.domain.money import Address, Asset
+from watcher.domain.rates import Round
 
 
 class EvmClient:
@@ -61,6 +62,7 @@ class EvmClient:
         """Tokens whose decimals no endpoint has been asked for yet."""
         self._native_listed = any(asset.method == native for asset in options.assets)
         self._options, self._pace_seconds = options, spec.pace_seconds
+        self._feeds = spec.feeds
         self._genesis = options.genesis_hash
         self._pool = EndpointPool(
             options.endpoints,
@@ -138,6 +140,15 @@ class EvmClient:
             Holding(address, asset.method, each, number, number)
             for (address, asset), each in zip(asked, units, strict=True)
         ]
+
+    async def rounds(self) -> Sequence[Round]:
+        if not self._feeds:
+            return []
+        number = max(0, (await self.head()).number - feeds.BEHIND)
+        told = await self._pool.each(partial(feeds.read, number=number, feeds=self._feeds))
+        if not told:
+            raise ChainUnavailable("no endpoint answers for the price feeds")
+        return feeds.agreed(told.values(), self._options.agreement)
 
     async def survey(self) -> None:
         await self._pool.survey(self._head_number)

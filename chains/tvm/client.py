@@ -32,6 +32,7 @@ from chains.tvm.provider import FastTronProvider
 from chains.worker import SHARED
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
 from watcher.domain.money import Address, Asset
+from watcher.domain.rates import Round
 
 Read = Callable[[bytes, bytes, Listing], Awaitable[Reading]]
 """(block JSON, infos JSON, what is listed) -> what `read_block` gives."""
@@ -153,6 +154,9 @@ class TronClient:
             few = addresses[start : start + balances.AT_ONCE]
             found += await self._pool.ask(partial(balances.holdings, addresses=few, assets=assets))
         return found
+
+    async def rounds(self) -> Sequence[Round]:
+        return []  # its feeds would be another chain's copies
 
     async def survey(self) -> None:
         await self._pool.survey(self._head_number)

@@ -18,8 +18,9 @@ from chains.base import (
     Holding,
 )
 from chains.ethereum import ETHEREUM
-from chains.evm.balances import AT_ONCE, MULTICALL
+from chains.evm.balances import AT_ONCE
 from chains.evm.client import EvmClient
+from chains.evm.multicall import MULTICALL
 from chains.evm.worker import read_here
 from chains.sandbox.evm.assembly import assemble
 from chains.sandbox.evm.contracts import token
@@ -189,7 +190,7 @@ async def test_what_is_no_answer_is_a_lie(batched: Anvil, answer: str) -> None:
     async with Proxy(batched.url) as proxy, open_client(proxy.url) as client:
         await client.head()
         proxy.fail(faults.result(answer), "eth_call")
-        with pytest.raises(ChainDataError, match="balances: "):
+        with pytest.raises(ChainDataError, match="Multicall3"):
             await held(client, 2, ETH)
 
 

@@ -35,6 +35,7 @@ key_file = "watcher.key"
 endpoints = [{ name = "own", url = "http://127.0.0.1:9/SECRET" }]
 assets = ["ETH", "USDT"]
 [rates]
+sources = []
 fixed = { "USDT/USD" = "1" }
 """
 

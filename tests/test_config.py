@@ -195,9 +195,17 @@ def test_settings_made_by_hand_read_no_environment(monkeypatch: pytest.MonkeyPat
             "invoices.late_policy: must be 'manual' or 'accept'",
         ),
         ("[invoices]\npayer_may_cancel = 1", "invoices.payer_may_cancel: must be true or false"),
-        ("[rates]\nsources = []", "rates.sources: unknown key"),
-        ("[rates]\nmax_age_seconds = 300", "rates.max_age_seconds: unknown key"),
         ("[limits]\nper_ip_per_minute = 0", "limits.per_ip_per_minute: must be at least 1"),
+        (
+            '[rates]\nsources = ["kraken", "binance"]',
+            "rates.sources.1: must be 'chainlink', 'kraken' or 'coinbase'",
+        ),
+        ('[rates]\nsources = ["kraken", "kraken"]', 'rates.sources: lists "kraken" twice'),
+        ("[rates]\nmax_age_seconds = 0", "rates.max_age_seconds: must be at least 5"),
+        (
+            '[rates]\nkraken_url = "ftp://x"',
+            "rates.kraken_url: must start with http:// or https://",
+        ),
         (
             "[networks.Ethereum]\nenabled = false",
             "networks.Ethereum: has characters that are not allowed here, or is too long",

@@ -29,7 +29,6 @@ from watcher.daemon import build_policy, open_clients
 from watcher.domain.events import EventType
 from watcher.domain.money import Network
 from watcher.durations import show_duration
-from watcher.rates import find_rate
 from watcher.settings import Admin, Endpoint, NetworkSettings, Secrets, Token
 from watcher.status import network_warnings
 
@@ -249,11 +248,13 @@ def test_the_configuration_for_real_money_has_a_rate_for_each_network() -> None:
     [block] = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     given = tomllib.loads(block.replace("…", "KEY"))
     needed = {"admin": {"token": "0123456789abcdef"}, "secrets": {"key_file": "unused.key"}}
-    policy = build_policy(Settings(**given, **needed))
+    settings = Settings(**given, **needed)
+    policy = build_policy(settings)
     assert policy.networks
+    assert "chainlink" in settings.rates.sources
+    priced = {feed.pair[0] for network in policy.networks.values() for feed in network.spec.feeds}
     for network in policy.networks.values():
-        symbols = {asset.symbol for asset in network.assets.values()}
-        assert any(find_rate(policy.rates, "USD", each) for each in symbols)
+        assert priced & {asset.symbol for asset in network.assets.values()}
 
 
 def test_no_registry_and_no_folder_of_one_machine_is_named() -> None:

@@ -13,10 +13,11 @@ from watcher.domain.deposits import DepositRules, Depth, Tier
 from watcher.domain.money import Price
 from watcher.policy import Policy
 from watcher.quoting import required_depth
+from watcher.rates.book import RateBook
 
 BIG = Tier(Price("1000", "USD"), 64)
 HUGE = Tier(Price("10000", "USD"), "finalized")
-RATES = {("EUR", "USD"): "1.25"}
+RATES = RateBook({("EUR", "USD"): "1.25"})
 
 
 def policy_with(*tiers: Tier) -> Policy:
@@ -24,6 +25,11 @@ def policy_with(*tiers: Tier) -> Policy:
     rules = DepositRules(confirmations=32, tiers=tiers)
     network = replace(policy.networks[NETWORK], rules=rules)
     return replace(policy, networks={NETWORK: network}, rates=RATES)
+
+
+def depth(price: Price, own: Depth | None, *tiers: Tier) -> Depth:
+    policy = policy_with(*tiers)
+    return required_depth(policy, policy.rates.market(0), price, NETWORK, own)
 
 
 @pytest.mark.parametrize(
@@ -45,13 +51,13 @@ def policy_with(*tiers: Tier) -> Policy:
 def test_required_confirmations(
     tiers: Sequence[Tier], price: str, own: Depth | None, required: Depth
 ) -> None:
-    assert required_depth(policy_with(*tiers), Price(price, "USD"), NETWORK, own) == required
+    assert depth(Price(price, "USD"), own, *tiers) == required
 
 
 @pytest.mark.parametrize(("price", "required"), [("800", 32), ("800.01", 64)])
 def test_a_price_in_another_currency_is_converted(price: str, required: int) -> None:
-    assert required_depth(policy_with(BIG), Price(price, "EUR"), NETWORK, None) == required
+    assert depth(Price(price, "EUR"), None, BIG) == required
 
 
 def test_a_tier_that_cannot_be_compared_applies() -> None:
-    assert required_depth(policy_with(BIG), Price("0.01", "XAU"), NETWORK, None) == 64
+    assert depth(Price("0.01", "XAU"), None, BIG) == 64

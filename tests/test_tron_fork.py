@@ -23,6 +23,7 @@ from watcher.domain.invoices import Invoice, InvoiceStatus
 from watcher.domain.money import Address
 from watcher.follower import Follower
 from watcher.policy import NetworkPolicy, Policy
+from watcher.rates.book import RateBook
 
 TRX = TRON.assets[0]
 LATER = 2_000_000_000
@@ -66,7 +67,7 @@ async def follower(
         poll_seconds=1,
         start_block=51,
     )
-    policy = Policy({TRON.name: rules}, False, 3600, "0", {})
+    policy = Policy({TRON.name: rules}, False, 3600, "0", RateBook())
     yield Follower(policy, TRON.name, client, engine, "test:1")
     await client.close()
 

@@ -28,6 +28,7 @@ from watcher.domain.deposits import Deposit, DepositRules
 from watcher.domain.money import Address, Asset
 from watcher.follower import Follower
 from watcher.policy import NetworkPolicy, Policy
+from watcher.rates.book import RateBook
 
 Paid = tuple[str, str, int]
 """Receiver, asset, units."""
@@ -162,7 +163,7 @@ async def open_follower(engine: Engine, *nodes: JavaTron, start: int) -> AsyncIt
         poll_seconds=1,
         start_block=start,
     )
-    policy = Policy({TRON.name: network}, False, 3600, "0", {})
+    policy = Policy({TRON.name: network}, False, 3600, "0", RateBook())
     async with open_client(
         *nodes, genesis=GENESIS, agreement=len(nodes), assets=list(LISTED.values())
     ) as client:

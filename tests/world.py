@@ -18,6 +18,7 @@ from watcher.domain.invoices import Invoice
 from watcher.domain.money import Address, Asset, Family, Method, Network
 from watcher.follower import Follower
 from watcher.policy import NetworkPolicy, Policy
+from watcher.rates.book import RateBook
 
 CODEC = AddressCodec(parse=lambda text: Address(text.lower()), show=str, of_key=lambda key: ADDRESS)
 
@@ -75,7 +76,7 @@ def make_policy(
             start_block=0,
             finality_depth=finality_depth,
         )
-    rates = {("USDC", "USD"): "1", ("POL", "USD"): "0.5"}
+    rates = RateBook({("USDC", "USD"): "1", ("POL", "USD"): "0.5"})
     return Policy(networks, True, 3600, "0", rates)
 
 

@@ -12,10 +12,10 @@ from watcher import settling
 from watcher.domain.deposits import Deposit, DepositStatus
 from watcher.domain.invoices import Invoice, paid_parts, part_of, why_not
 from watcher.domain.money import power
+from watcher.domain.rates import Market, find_rate
 from watcher.domain.timeline import Cause
 from watcher.invoicing import find_invoice
 from watcher.policy import Policy
-from watcher.rates import find_rate
 from watcher.refused import DepositOrphaned, NoRate, NothingSeen, NothingToAccept, UnknownDeposit
 from watcher.settling import Facts
 
@@ -51,10 +51,14 @@ async def accept(
     """
     await find_invoice(conn, merchant_id, invoice_id)
     await storage.deposits.lock(conn, invoice_id)
+    market = policy.rates.market(now)
 
     def edit(invoice: Invoice, deposits: Sequence[Deposit]) -> Facts:
         chosen = _chosen(invoice, deposits, decision)
-        decided = [accepted_by_hand(policy, invoice, d) if d.id in chosen else d for d in deposits]
+        decided = [
+            accepted_by_hand(policy, market, invoice, each) if each.id in chosen else each
+            for each in deposits
+        ]
         if decision.as_paid:
             invoice = _settled(invoice, decided, bool(chosen))
         return invoice, decided
@@ -87,21 +91,21 @@ def _named(deposits: Sequence[Deposit], ids: Sequence[str]) -> list[Deposit]:
     return [known[id] for id in ids]
 
 
-def accepted_by_hand(policy: Policy, invoice: Invoice, deposit: Deposit) -> Deposit:
+def accepted_by_hand(policy: Policy, market: Market, invoice: Invoice, deposit: Deposit) -> Deposit:
     """The deposit at its quote's value, or by today's rate where the coin was not offered."""
     part = part_of(invoice, deposit)
     if invoice.quote(deposit.method) is None:
-        part = _value(policy, invoice.price.currency, deposit) / invoice.price.value
+        part = _value(policy, market, invoice.price.currency, deposit) / invoice.price.value
     return replace(deposit, accepted=part, accepted_by_hand=True)
 
 
-def _value(policy: Policy, currency: str, deposit: Deposit) -> Fraction:
+def _value(policy: Policy, market: Market, currency: str, deposit: Deposit) -> Fraction:
     """What the deposit is worth today, in `currency`."""
     asset = policy.asset(deposit.method)
-    rate = find_rate(policy.rates, currency, asset.symbol) if asset else None
+    rate = find_rate(market, currency, asset.symbol) if asset else None
     if asset is None or rate is None:
         raise NoRate(f"there is no rate between {deposit.method} of {deposit.id} and {currency}")
-    return Fraction(deposit.units, power(asset.decimals)) * Fraction(rate)
+    return Fraction(deposit.units, power(asset.decimals)) * rate.price
 
 
 def _settled(invoice: Invoice, deposits: Sequence[Deposit], chosen: bool) -> Invoice:

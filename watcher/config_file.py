@@ -58,7 +58,12 @@ timeout_seconds = 10                     # for an answer; at most 30
 # keep_days = 365                        # forget older events, with their deliveries; else never
 
 [rates]
-fixed = {{}}                               # {{ "USDC/USD" = "1" }}: one USDC is worth 1 USD
+sources = ["chainlink", "kraken", "coinbase"]   # any of them, or none: then only what is fixed
+max_age_seconds = 300                    # what a source said longer ago is no rate
+max_spread_percent = "2"                 # sources that differ by more make no rate
+fixed = {{}}                               # {{ "WETH/ETH" = "1" }}: instead of sources
+# kraken_url = "https://api.kraken.com"  # where they answer, should that be elsewhere
+# coinbase_url = "https://api.coinbase.com"
 """
 
 _NETWORK = """\

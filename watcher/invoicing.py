@@ -15,7 +15,7 @@ from watcher.domain.money import Method, Price
 from watcher.domain.timeline import Cause
 from watcher.durations import show_duration
 from watcher.policy import Policy
-from watcher.quoting import offered_assets, quote_asset
+from watcher.quoting import check_price, offered_assets, quote_asset
 from watcher.refused import BadField, MoneySeen, NoRate, NotFound, NotOpen, PayerMayNotCancel
 from watcher.render import InvoiceView, Json, render_invoice
 from watcher.settling import Facts
@@ -57,15 +57,19 @@ async def open_invoice(
         raise BadField(
             f"must be from {SHORTEST} seconds to {LONGEST // 86_400} days", field="valid_for"
         )
+    check_price(wanted.price)
     if callback := wanted.details.get("callback_url"):
         check_callback(policy, str(callback), "callback_url")
     assets = await offered_assets(conn, policy, merchant_id, wanted.methods)
-    quoted = (quote_asset(policy, wanted.price, each, wanted.confirmations) for each in assets)
+    market = policy.rates.market(now)
+    quoted = (
+        quote_asset(policy, market, wanted.price, each, wanted.confirmations) for each in assets
+    )
     quotes = [quote for quote in quoted if quote]
     if not quotes:
+        methods = ", ".join(asset.method for asset in assets)
         raise NoRate(
-            f"there is no rate between {wanted.price.currency} and "
-            f"{', '.join(asset.method for asset in assets)}",
+            f"there is no rate now between {wanted.price.currency} and {methods}",
             field="price.currency",
         )
     invoice = Invoice(

@@ -17,6 +17,7 @@ from sqlalchemy import make_url
 from chains.base import ChainClient, ChainError
 from watcher.config import ConfigError
 from watcher.domain.money import Network
+from watcher.domain.rates import find_rate
 from watcher.keys import load_box
 from watcher.policy import NetworkPolicy, Policy
 from watcher.refused import AlreadyThere, Refused
@@ -80,6 +81,30 @@ async def _examine_balances(network: NetworkPolicy, client: ChainClient) -> Find
     except ChainError as error:
         return Finding(spec.name, "balances", None, f"the audit cannot run: {error}")
     return Finding(spec.name, "balances", True, f"told at final block {held.last}, for the audit")
+
+
+def examine_rates(policy: Policy, now: int) -> list[Finding]:
+    """How the sources of rates answered, and which assets are left without a price."""
+    rows = policy.rates.report(now)["sources"]
+    findings = [
+        Finding(
+            "rates",
+            row["source"],
+            True if row["last_error"] is None else None,
+            row["last_error"] or f"{row['pairs']} pairs",
+        )
+        for row in rows
+    ]
+    market = policy.rates.market(now)
+    symbols = {a.symbol for network in policy.networks.values() for a in network.assets.values()}
+    unpriced = [each for each in sorted(symbols) if find_rate(market, "USD", each) is None]
+    if unpriced:
+        words = f"no price in USD of {', '.join(unpriced)}: not offered for prices in currencies"
+        findings.append(Finding("rates", "prices", None, words))
+    findings += [
+        Finding("rates", "/".join(pair), None, reason) for pair, reason in market.refused.items()
+    ]
+    return findings
 
 
 async def backup(database_url: str, target: Path) -> None:

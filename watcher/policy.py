@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from chains.base import NetworkSpec
 from watcher.domain.deposits import DepositRules
 from watcher.domain.money import Asset, Family, Method, Network
+from watcher.rates.book import RateBook
 
 STALLED_PACES = 10
 STALLED_SECONDS = 60
@@ -59,8 +60,8 @@ class Policy:
     valid_for: int
     """Seconds that an invoice stays open unless it says otherwise."""
     tolerance_percent: str
-    rates: Mapping[tuple[str, str], str]
-    """Fixed rates: (base, quote) -> price of one base in quote, decimal text."""
+    rates: RateBook
+    """What things are worth: fixed by configuration, or as sources told last."""
     accepts_late: bool = False
     """Whether late money counts without anyone's decision."""
     payer_may_cancel: bool = True

@@ -7,11 +7,22 @@ from fractions import Fraction
 
 import storage
 from storage import Conn
+from watcher.clock import rfc3339
+from watcher.domain.currencies import too_fine
 from watcher.domain.deposits import Depth, deepest
 from watcher.domain.invoices import Quote
-from watcher.domain.money import MAX_UNITS, Asset, Family, Method, Network, Price, due_units
+from watcher.domain.money import (
+    MAX_UNITS,
+    Asset,
+    Family,
+    Method,
+    Network,
+    Price,
+    due_units,
+    rounded_down,
+)
+from watcher.domain.rates import RATE_DECIMALS, Market, Observation, find_rate
 from watcher.policy import Policy
-from watcher.rates import find_rate
 from watcher.refused import BadField
 
 
@@ -50,47 +61,66 @@ def _named_asset(policy: Policy, families: set[Family], name: str, place: int) -
     return asset
 
 
+def check_price(price: Price) -> None:
+    """Refuse a price that nobody could name in its currency.
+
+    Raises:
+        BadField: it has more decimals than the currency.
+    """
+    if reason := too_fine(price):
+        raise BadField(reason, field="price.amount")
+
+
 def quote_asset(
-    policy: Policy, price: Price, asset: Asset, confirmations: Depth | None
+    policy: Policy, market: Market, price: Price, asset: Asset, confirmations: Depth | None
 ) -> Quote | None:
-    """What `price` comes to in `asset`; None where there is no rate.
+    """What `price` comes to in `asset` by the market's rates; None where there is none.
 
     `confirmations` is the invoice's own rule; None leaves it to the network's. Tiers may add.
 
     Raises:
         BadField: the price comes to nothing, or to more than the asset can hold.
     """
-    rate = find_rate(policy.rates, price.currency, asset.symbol)
+    rate = find_rate(market, price.currency, asset.symbol)
     if rate is None:
         return None
-    units = due_units(price.value, Fraction(rate), asset.decimals)
+    units = due_units(price.value, Fraction(rate.text), asset.decimals)
     if not 0 < units <= MAX_UNITS:
         raise BadField(f"comes to more than {asset.method} can hold", field="price.amount")
-    same = price.currency == asset.symbol.upper()
     return Quote(
         method=asset.method,
         network=asset.network,
         symbol=asset.symbol,
         contract=asset.contract,
         decimals=asset.decimals,
-        rate=rate,
-        sources=() if same else ("fixed",),
+        rate=rate.text,
+        sources=tuple(map(show_source, rate.said)),
         units=units,
-        required=required_depth(policy, price, asset.network, confirmations),
+        required=required_depth(policy, market, price, asset.network, confirmations),
     )
 
 
-def required_depth(policy: Policy, price: Price, network: Network, own: Depth | None) -> Depth:
+def show_source(said: Observation) -> str:
+    """Who said what and when, as a quote keeps it: "kraken TRX/USD 0.25 2026-11-22T10:00:00Z"."""
+    price = rounded_down(said.price, RATE_DECIMALS)
+    words = [said.source, "/".join(said.pair), price]
+    when = said.updated_at or said.at
+    return " ".join([*words, rfc3339(when)] if when is not None else words)
+
+
+def required_depth(
+    policy: Policy, market: Market, price: Price, network: Network, own: Depth | None
+) -> Depth:
     """The network's confirmations, or an invoice's `own` in their place; its tiers add to either.
 
     A tier in a currency to which no rate leads from the price's applies: what cannot be compared
     may be above it.
     """
     rules = policy.networks[network].rules
-    tiers = [tier.confirmations for tier in rules.tiers if _may_exceed(policy, price, tier.above)]
+    tiers = [tier.confirmations for tier in rules.tiers if _may_exceed(market, price, tier.above)]
     return deepest([own or rules.confirmations, *tiers])
 
 
-def _may_exceed(policy: Policy, price: Price, limit: Price) -> bool:
-    rate = find_rate(policy.rates, limit.currency, price.currency)
-    return rate is None or price.value * Fraction(rate) > limit.value
+def _may_exceed(market: Market, price: Price, limit: Price) -> bool:
+    rate = find_rate(market, limit.currency, price.currency)
+    return rate is None or price.value * rate.price > limit.value

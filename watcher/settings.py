@@ -207,7 +207,18 @@ class Limits(Section):
 class Rates(Section):
     """What an asset is worth."""
 
+    sources: list[Literal["chainlink", "kraken", "coinbase"]] = ["chainlink", "kraken", "coinbase"]
     fixed: dict[shapes.Pair, shapes.Amount] = {}
+    max_age_seconds: Annotated[int, Field(ge=5, le=3600)] = 300
+    max_spread_percent: shapes.Percent = "2"
+    kraken_url: shapes.HttpUrl = "https://api.kraken.com"
+    coinbase_url: shapes.HttpUrl = "https://api.coinbase.com"
+
+    @field_validator("sources")
+    @classmethod
+    def _check_sources(cls, value: list[str]) -> list[str]:
+        _refuse_twins(value)
+        return value
 
 
 class Webhooks(Section):

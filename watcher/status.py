@@ -10,6 +10,7 @@ from typing import Any
 
 import storage
 from storage import Conn
+from storage.wallets import Wallet
 from watcher import __version__
 from watcher.clock import rfc3339
 from watcher.domain.blocks import BlockRef
@@ -23,7 +24,10 @@ SILENT_SECONDS = 30  # a follower that published nothing for so long is gone
 
 
 async def admin_status(conn: Conn, policy: Policy, started_at: int | None, now: int) -> Json:
-    """`GET /admin/status` of contract.md 6; `started_at` is None where no daemon is asked."""
+    """`GET /admin/status` of contract.md 6; `started_at` is None where no daemon is asked.
+
+    Then `rates` is None, too: each process that serves the API knows only its own.
+    """
     networks = await network_rows(conn, policy, started_at, now)
     lagging = [
         row["network"]
@@ -46,19 +50,10 @@ async def admin_status(conn: Conn, policy: Policy, started_at: int | None, now: 
             "pending": (await storage.deposits.counts(conn)).get("pending", 0),
             "unmatched": await storage.overview.unmatched_deposits(conn),
         },
-        "wallets": [
-            {
-                "id": wallet.id,
-                "merchant_id": wallet.merchant_id,
-                "family": wallet.family,
-                "kind": wallet.kind,
-                "next_index": wallet.next_index if wallet.kind == "xpub" else None,
-                "left": left,
-            }
-            for wallet, left in await storage.wallets.listing(conn)
-        ],
+        "wallets": [_wallet_row(*each) for each in await storage.wallets.listing(conn)],
         "webhooks": render_load(await storage.tries.load(conn), now),
         "audit": await _audit(conn, policy),
+        "rates": None if started_at is None else policy.rates.report(now),
         "chores": [
             {
                 "name": each.name,
@@ -69,6 +64,17 @@ async def admin_status(conn: Conn, policy: Policy, started_at: int | None, now: 
             }
             for each in await storage.chores.courses(conn)
         ],
+    }
+
+
+def _wallet_row(wallet: Wallet, left: int | None) -> Json:
+    return {
+        "id": wallet.id,
+        "merchant_id": wallet.merchant_id,
+        "family": wallet.family,
+        "kind": wallet.kind,
+        "next_index": wallet.next_index if wallet.kind == "xpub" else None,
+        "left": left,
     }
 
 

@@ -92,6 +92,7 @@ def write_config(
         f'[admin]\ntoken = "{TOKEN}"\n'
         f"[secrets]\nkey_file = {json.dumps(str(key_file))}\n"
         "[limits]\nper_key_per_minute = 1000000\nper_ip_per_minute = 1000000\n"
+        "[rates]\nsources = []\n"
         f"[networks.ethereum]\nendpoints = [{names}]\n" + "\n".join(lines) + "\n"
     )
     return path

@@ -413,6 +413,7 @@ def test_the_books_of_a_sandbox_are_closed_to_a_live_instance_and_its_own_to_a_s
     live.write_text(
         '[admin]\ntoken = "an-admin-token-for-tests"\n'
         f'[secrets]\nkey_file = "{own.folder / "watcher.key"}"\n'
+        "[rates]\nsources = []\n"
         "[networks.ethereum]\n"
         'endpoints = [{ name = "a", url = "http://127.0.0.1:9" }]\n'
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from storage import Engine
-from watcher.api import admin, audit, deposits, events, explorer, invoices, tools, webhooks
+from watcher.api import admin, audit, deposits, events, explorer, invoices, rates, tools, webhooks
 from watcher.api.context import (
     ADMIN_TOKEN,
     BOX,
@@ -26,7 +26,7 @@ from watcher.policy import Policy
 
 __all__ = ["RESOURCES", "Access", "Setup", "build_app"]
 
-RESOURCES = (invoices, deposits, events, webhooks, admin, audit, tools)
+RESOURCES = (invoices, deposits, events, rates, webhooks, admin, audit, tools)
 
 
 def build_app(engine: Engine, policy: Policy, setup: Setup) -> web.Application:

@@ -221,6 +221,14 @@ class EventQuery(BaseModel):
     limit: Annotated[int, Field(ge=1, le=100)] = 20
 
 
+class RatesQuery(BaseModel):
+    """What `GET /v1/methods` and `GET /v1/rates` take."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    currency: shapes.Currency = "USD"
+
+
 def seconds(moment: datetime | None) -> int | None:
     """Epoch seconds of a time from outside."""
     return None if moment is None else int(moment.timestamp())

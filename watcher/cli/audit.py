@@ -51,7 +51,7 @@ def audit(
             decided = await dismiss_finding(conn, str(dismiss), now())
         return render_finding(policy, decided)
 
-    body = in_database(context, work, write=True)
+    body = in_database(context, work, write=True, rates=accept is not None)
     show_json(body) if as_json else _table([body])
 
 

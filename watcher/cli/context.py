@@ -48,15 +48,21 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def in_database(
-    context: typer.Context, work: Callable[[Conn, Policy], Awaitable[T]], *, write: bool = False
+    context: typer.Context,
+    work: Callable[[Conn, Policy], Awaitable[T]],
+    *,
+    write: bool = False,
+    rates: bool = False,
 ) -> T:
-    """Do `work` in a transaction on the configured database."""
-    from watcher.daemon import build_policy, open_database
+    """Do `work` in a transaction on the configured database, with fresh `rates` if it quotes."""
+    from watcher.daemon import ask_rates, build_policy, open_database
 
     settings = settings_of(context)
 
     async def session() -> T:
         policy = build_policy(settings)
+        if rates:
+            await ask_rates(settings, policy)
         async with open_database(settings, policy) as engine:
             if write:
                 return await storage.repeat(engine, lambda conn: work(conn, policy))

@@ -60,7 +60,7 @@ def create(
         invoice = await invoicing.open_invoice(conn, policy, merchant, wanted, now())
         return (await invoicing.show_invoices(conn, policy, [invoice], now()))[0]
 
-    _print(in_database(context, work, write=True), as_json)
+    _print(in_database(context, work, write=True, rates=True), as_json)
 
 
 @invoice_app.command("show")
@@ -139,7 +139,7 @@ def accept(
         invoice = await accepting.accept(conn, policy, None, invoice_id, decision, now())
         return (await invoicing.show_invoices(conn, policy, [invoice], now()))[0]
 
-    _print(in_database(context, work, write=True), as_json)
+    _print(in_database(context, work, write=True, rates=True), as_json)
 
 
 def _checked(model: Any, fields: dict[str, Any]) -> Any:

@@ -54,7 +54,7 @@ def doctor(
 
     Exits with 1 if anything would make deposits be missed, or the key file cannot be used.
     """
-    from watcher.daemon import build_policy, open_clients, open_database
+    from watcher.daemon import ask_rates, build_policy, open_clients, open_database
 
     settings = settings_of(context)
     policy = build_policy(settings)
@@ -63,7 +63,9 @@ def doctor(
     async def work() -> list[operate.Finding]:
         async with open_database(settings, policy), open_clients(settings, policy) as clients:
             schema = operate.Finding("database", "schema", True, "opened, newest schema")
-            return [schema, keys, *await operate.examine(policy, clients)]
+            await ask_rates(settings, policy)
+            found = await operate.examine(policy, clients)
+            return [schema, keys, *found, *operate.examine_rates(policy, now())]
 
     findings = run(work())
     if as_json:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from ipaddress import ip_network
@@ -25,6 +25,7 @@ from watcher.chores import chores_of, run_chores
 from watcher.config import ConfigError, Settings
 from watcher.daemon import sandbox
 from watcher.daemon.building import build_policy, client_options
+from watcher.daemon.rates import feeding, keep_rates, open_rates
 from watcher.domain.money import Network
 from watcher.follower import Follower
 from watcher.keys import load_box
@@ -33,7 +34,15 @@ from watcher.wakeup import News
 from watcher.webhooks.delivering import Deliverer
 from watcher.webhooks.sending import Sender
 
-__all__ = ["ROLES", "build_policy", "client_options", "open_clients", "open_database", "run"]
+__all__ = [
+    "ROLES",
+    "ask_rates",
+    "build_policy",
+    "client_options",
+    "open_clients",
+    "open_database",
+    "run",
+]
 
 ROLES = ("api", "follow", "deliver", "chores")
 GRACE_SECONDS = 10  # for the step at hand, before a node that lets us wait is left
@@ -46,12 +55,14 @@ log = structlog.get_logger()
 
 @asynccontextmanager
 async def open_clients(
-    settings: Settings, policy: Policy
+    settings: Settings, policy: Policy, only: Collection[Network] | None = None
 ) -> AsyncIterator[dict[Network, ChainClient]]:
-    """A client for every enabled network, closed at the end."""
+    """A client for every enabled network, or for those in `only`; closed at the end."""
     clients: dict[Network, ChainClient] = {}
     try:
         for name, network in policy.networks.items():
+            if only is not None and name not in only:
+                continue
             options = client_options(settings, network)
             clients[name] = network.spec.open_client(network.spec, options)
         yield clients
@@ -78,6 +89,16 @@ async def open_database(settings: Settings, policy: Policy) -> AsyncIterator[Eng
         yield engine
     finally:
         await storage.close(engine)
+
+
+async def ask_rates(settings: Settings, policy: Policy) -> None:
+    """Fill `policy.rates` once: what a command needs that quotes a price."""
+    needed = feeding(policy) if "chainlink" in settings.rates.sources else ()
+    async with (
+        open_clients(settings, policy, needed) as clients,
+        open_rates(settings, policy, clients) as asking,
+    ):
+        await asking.ask()
 
 
 async def run(
@@ -110,12 +131,13 @@ async def run(
         news = News(engine)
         to_api, to_deliver = (news if role in roles else None for role in ("api", "deliver"))
         async with (
+            keep_rates(settings, policy, clients, "api" in roles) as asking,
             _api(settings, policy, engine, clients, to_api),
             _deliverers(settings, policy, engine, to_deliver) as deliverers,
         ):
             if greet is not None and key is not None:
                 greet(key)
-            works: list[Work] = [*mining, systemd.watchdog, news.run]
+            works: list[Work] = [*mining, systemd.watchdog, news.run, *asking]
             if "chores" in roles:
                 works.append(partial(run_chores, engine, chores_of(engine, policy, clients)))
             await _follow(followers, deliverers, works, stop)

@@ -11,7 +11,9 @@ from watcher.config import ConfigError, Settings
 from watcher.domain.blocks import Hash
 from watcher.domain.deposits import DepositRules, Tier
 from watcher.domain.money import Asset, Network, Price, units_of
+from watcher.domain.rates import Limits
 from watcher.policy import NetworkPolicy, Policy, WebhookPolicy
+from watcher.rates.book import RateBook
 from watcher.settings import NetworkSettings
 
 LONGEST_POLL_SECONDS = 3  # with Tron's pace of 3 s: within 100,000 requests a day
@@ -43,7 +45,7 @@ def build_policy(settings: Settings) -> Policy:
         livemode=live == {True},
         valid_for=settings.invoices.valid_for,
         tolerance_percent=settings.invoices.tolerance_percent,
-        rates=fixed,
+        rates=RateBook(fixed, settings.rates.sources, _limits(settings)),
         accepts_late=settings.invoices.late_policy == "accept",
         payer_may_cancel=settings.invoices.payer_may_cancel,
         keep_days=settings.events.keep_days,
@@ -51,6 +53,10 @@ def build_policy(settings: Settings) -> Policy:
             settings.webhooks.allow_private_addresses, settings.webhooks.timeout_seconds
         ),
     )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(settings.rates.max_age_seconds, settings.rates.max_spread_percent)
 
 
 def client_options(settings: Settings, network: NetworkPolicy) -> ClientOptions:

@@ -103,6 +103,9 @@ start_block = 0
 [webhooks]
 allow_private_addresses = true
 
+[rates]
+sources = []
+
 [rates.fixed]
 "ETH/USD" = "3000"
 "WETH/USD" = "3000"

@@ -1,0 +1,1 @@
+"""What things are worth: sources, what they said last, and asking them again in time."""

@@ -29,13 +29,25 @@ from chains.base import (
     WrongChain,
 )
 from chains.endpoint import Endpoint, Transport
-from chains.health import Clock
+from chains.health import Clock, Missing
 from watcher.domain.blocks import Hash
 
 T = TypeVar("T")
 
 EACH_SECONDS = 9
 ALONE_SECONDS = 10.0
+
+
+def occasionally(work: Callable[[Endpoint], Awaitable[T]]) -> Callable[[Endpoint], Awaitable[T]]:
+    """`work` for a question that following does not need: who refuses it serves the rest."""
+
+    async def softly(node: Endpoint) -> T:
+        try:
+            return await work(node)
+        except EndpointRefused as error:
+            raise Missing(str(error)) from error
+
+    return softly
 
 
 class EndpointPool:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from chains.base import ChainUnavailable, Refusal, Transaction
 from chains.endpoint import Endpoint
-from chains.endpoints import EndpointPool
+from chains.endpoints import EndpointPool, occasionally
 from watcher.domain.blocks import Block, Hash, Transfer
 
 Place = int | Literal["waiting"] | None
@@ -25,7 +25,7 @@ async def find(
     Raises:
         ChainUnavailable: nobody answered, or it is not where they say that it is.
     """
-    places = await pool.each(place)
+    places = await pool.each(occasionally(place))
     if not places:
         raise ChainUnavailable("no endpoint said whether it knows the transaction")
     known = [each for each in dict.fromkeys(places.values()) if each is not None]

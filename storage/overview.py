@@ -10,7 +10,7 @@ from storage import schema
 from storage.dialects import among
 from storage.types import Conn
 from watcher.domain.deposits import DepositStatus
-from watcher.domain.invoices import InvoiceStatus
+from watcher.domain.invoices import EARLY_GRACE, InvoiceStatus
 from watcher.domain.money import Family, Network
 
 invoices, quotes = schema.invoices, schema.quotes
@@ -59,6 +59,7 @@ async def unmatched_deposits(conn: Conn) -> int:
             or_(
                 deposits.c.below_minimum,
                 deposits.c.block_time > invoices.c.deadline,
+                deposits.c.block_time < invoices.c.created_at - EARLY_GRACE,
                 ~offered,
             ),
         )

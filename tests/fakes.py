@@ -23,8 +23,8 @@ from watcher.domain.rates import Round
 class FakeChain:
     """Implements `chains.base.ChainClient` in memory, with any number of agreeing endpoints."""
 
-    def __init__(self, endpoints: Sequence[str] = ("own",)) -> None:
-        self._blocks = [Block(make_ref(0))]
+    def __init__(self, endpoints: Sequence[str] = ("own",), *, start: int = 0) -> None:
+        self._blocks = [Block(make_ref(0, timestamp=start))]
         self._forks = 0
         self.names = list(endpoints)
         self.lag, self.down = 0, False  # newest blocks it pretends not to have; no answer at all

@@ -62,7 +62,7 @@ async def test_a_deposit_that_does_not_count_says_why(chain, follower, engine):
     await catch_up(follower)
     [move] = (await told(engine, chain))["moves"]
     assert move["verdict"] == "deposit"
-    assert move["detail"].endswith("; does not count: wrong_asset")
+    assert move["detail"].endswith("; does not count: wrong_asset, in a coin that was not offered")
 
 
 async def test_each_move_has_its_own_verdict_value_first_and_by_number(chain, follower, engine):

@@ -10,7 +10,7 @@ import pytest
 import storage
 from chains.base import ChainUnavailable
 from storage import Engine
-from tests.factories import FAMILY, NETWORK, make_invoice, make_transfer
+from tests.factories import FAMILY, NETWORK, make_hash, make_invoice, make_transfer
 from tests.fakes import FakeChain
 from tests.world import (
     catch_up,
@@ -22,9 +22,11 @@ from tests.world import (
     told,
 )
 from watcher import finality, recount, rescan
+from watcher.accepting import Decision, accept
 from watcher.domain.blocks import Block
 from watcher.domain.invoices import InvoiceStatus
 from watcher.domain.money import Address
+from watcher.explain import explain
 from watcher.follower import Follower
 from watcher.refused import BadField, NotOurs
 from watcher.rescan import Rescan, plan
@@ -87,6 +89,27 @@ async def test_a_payment_to_an_address_imported_later_is_found_once(chain, follo
     assert await told(engine) == ["deposit.detected", "invoice.confirming"]
     assert await read_again(engine, chain) == 0
     assert await told(engine) == ["deposit.detected", "invoice.confirming"]
+
+
+async def test_money_older_than_its_invoice_is_recorded_and_counts_only_once_accepted(
+    chain, follower, engine
+):
+    chain.mine(make_transfer(100, to=IMPORTED))
+    await catch_up(follower)
+    later = {"created_at": 5000, "expires_at": 9000}
+    async with storage.write(engine) as conn:
+        reused = make_invoice(key="2", addresses={FAMILY: IMPORTED}, **later)
+        await open_in_shop(conn, reused)
+
+    assert await read_again(engine, chain) == 1
+    assert (await the_invoice(engine, "2")).status is InvoiceStatus.AWAITING_PAYMENT
+    assert await told(engine) == ["deposit.detected"]
+    [move] = (await explain(engine, POLICY, chain, NETWORK, make_hash("tx1")))["moves"]
+    assert move["detail"].endswith("; does not count: early, older than its invoice")
+
+    async with storage.write(engine) as conn:
+        await accept(conn, POLICY, None, reused.id, Decision(), 5001)
+    assert (await the_invoice(engine, "2")).status is InvoiceStatus.CONFIRMING
 
 
 async def test_what_was_added_is_confirmed_by_the_follower_at_its_depth(chain, follower, engine):

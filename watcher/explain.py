@@ -12,6 +12,7 @@ from storage import Conn, Engine
 from watcher.clock import rfc3339
 from watcher.domain.blocks import Block, Hash, Transfer
 from watcher.domain.deposits import Deposit, DepositStatus, Depth, Watched, find_deposits
+from watcher.domain.invoices import Reason
 from watcher.domain.money import Address, Asset, Network, amount_of
 from watcher.policy import Policy
 from watcher.recount import require_ours
@@ -20,6 +21,12 @@ from watcher.render import Json, render_deposit
 from watcher.settling import our_tips
 
 Move = Transfer | Refusal
+_REASONS = {
+    Reason.EARLY: "older than its invoice",
+    Reason.LATE: "after its deadline",
+    Reason.WRONG_ASSET: "in a coin that was not offered",
+    Reason.BELOW_MINIMUM: "smaller than the asset's minimum",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +182,9 @@ def _judge(network: Network, move: Move, books: _Books) -> tuple[str, str, str |
 def _sentence(deposit: Json) -> str:
     """What became of a deposit, and whether it counts for its invoice."""
     status, required = deposit["status"], deposit["required_confirmations"]
-    counted = "counts" if deposit["counts"] else f"does not count: {deposit['reason'] or status}"
+    reason = deposit["reason"]
+    why = f"{reason}, {_REASONS[Reason(reason)]}" if reason else status
+    counted = "counts" if deposit["counts"] else f"does not count: {why}"
     if status == DepositStatus.PENDING:
         status = f"pending {_waits_for(deposit['confirmations'], required)}"
     return f"{deposit['id']} of {deposit['invoice_id']}: {status}; {counted}"

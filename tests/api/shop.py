@@ -34,6 +34,7 @@ ADMIN = "an-admin-token-of-some-length"
 ETH, USDT, DAI = (Method(f"ethereum:{coin}") for coin in ("eth", "usdt", "dai"))
 FIRST = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"  # the wallet's address 0
 PRICE = {"amount": "10", "currency": "USD"}
+BEHIND = 600  # seconds: a tip that is old, though no payment is older than its invoice
 Json = dict[str, Any]
 
 
@@ -127,7 +128,7 @@ class Shop:
     merchant_id: str
     key: str
     http: TestClient[web.Request, web.Application]
-    chain: FakeChain = field(default_factory=FakeChain)
+    chain: FakeChain = field(default_factory=lambda: FakeChain(start=now() - BEHIND))
 
     async def ask(self, method: str, path: str, key: str | None = None, **options: Any) -> Answer:
         """One request with the shop's key, or with `key`; an empty one is left out."""

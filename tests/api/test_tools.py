@@ -10,6 +10,7 @@ import pytest
 from storage import Engine
 from tests.api.shop import (
     ADMIN,
+    BEHIND,
     ETHEREUM,
     FIRST,
     USDT,
@@ -22,6 +23,7 @@ from tests.api.shop import (
 from tests.factories import make_hash, make_transfer
 from tests.fakes import FakeChain
 from watcher import finality, rescan
+from watcher.clock import now
 from watcher.domain.money import Address
 
 TX = f"0x{make_hash('tx1')}"
@@ -37,7 +39,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def shop(engine: Engine) -> AsyncIterator[Shop]:
-    chain, policy = FakeChain(), make_policy()
+    chain, policy = FakeChain(start=now() - BEHIND), make_policy()
     async with serve(engine, policy, clients={ETHEREUM: chain}) as http:
         opened = await open_shop(engine, policy, http)
         opened.chain = chain

@@ -21,7 +21,7 @@ from chains.base import (
     WrongChain,
 )
 from chains.endpoint import Endpoint
-from chains.endpoints import EndpointPool
+from chains.endpoints import EndpointPool, occasionally
 from chains.health import Clock, Missing
 from chains.http import Disconnected
 from watcher.domain.blocks import Hash
@@ -333,6 +333,27 @@ async def test_what_an_endpoint_does_not_keep_is_no_fault_of_it() -> None:
     assert await pool.ask(yes) == "b"
     assert await pool.ask(yes) == "a"
     assert (states(pool)[0], report(pool).errors_1h) == ("healthy", 1)
+
+
+@pytest.mark.parametrize("refusal", [EndpointRefused("no such method"), Missing("pruned")])
+async def test_who_refuses_an_occasional_question_is_still_asked_for_the_rest(
+    refusal: EndpointRefused,
+) -> None:
+    pool = make_pool(Time(), Node(faults=[refusal]), Node())
+    assert await pool.each(occasionally(yes)) == {"b": "b"}
+    assert (states(pool), await pool.ask(yes)) == (["new", "healthy"], "a")
+
+
+@pytest.mark.parametrize(
+    ("fault", "state"),
+    [(ChainUnavailable("503"), "waiting"), (ChainDataError("no hash"), "quarantined")],
+)
+async def test_who_fails_at_an_occasional_question_is_at_fault_as_ever(
+    fault: ChainError, state: str
+) -> None:
+    pool = make_pool(Time(), Node(faults=[fault]))
+    assert await pool.each(occasionally(yes)) == {}
+    assert states(pool) == [state]
 
 
 async def test_our_own_bug_passes_through_and_blames_nobody() -> None:

@@ -357,6 +357,24 @@ async def test_who_does_not_trace_is_no_substitute_for_who_does(
     assert await vouching(nodes, [false]) == {"a"}
 
 
+async def test_who_refuses_to_trace_any_more_still_gives_the_rest(
+    anvil: Anvil, nodes: list[Proxy]
+) -> None:
+    pay(anvil, 5)
+    async with open_client(nodes[0].url, nodes[1].url, traces="auto", agreement=2) as client:
+        await client.survey()
+        block = await client.block(1)
+        assert block is not None
+        moves = await internal(client)
+        untraced(nodes[1])
+        nodes[1].fail(UNKNOWN, "eth_getTransactionByHash")
+        assert await client.corroborate(block.ref, moves) == {"a"}
+        hash = moves[0].tx_hash
+        assert hash is not None
+        assert await client.transaction(hash) is not None
+        assert [each.state for each in client.endpoints()] == ["healthy", "healthy"]
+
+
 async def test_a_block_that_left_the_chain_is_vouched_for_by_nobody(
     anvil: Anvil, nodes: list[Proxy]
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.factories import ADDRESS, METHOD, make_deposit, make_invoice, make_quote
-from watcher.domain.invoices import Reason, chain_time, part_of, why_not
+from watcher.domain.invoices import Reason, accept_late, chain_time, part_of, why_not
 from watcher.domain.money import Address, Family, Method, Network
 
 EVM, TRON_FAMILY = Family("evm"), Family("tron")
@@ -37,6 +37,26 @@ BOTH = {EVM: ADDRESS, TRON_FAMILY: Address("T" + "x" * 33)}
 )
 def test_why_a_deposit_does_not_count(facts: dict[str, Any], reason: Reason | None) -> None:
     assert why_not(make_invoice(), make_deposit(**facts)) is reason
+
+
+@pytest.mark.parametrize(
+    ("time", "reason"), [(4100, None), (4099, Reason.EARLY), (0, Reason.EARLY)]
+)
+def test_money_that_is_clearly_older_than_its_invoice_is_early(
+    time: int, reason: Reason | None
+) -> None:
+    invoice = make_invoice(created_at=5000, expires_at=9000)
+    assert why_not(invoice, make_deposit(time=time)) is reason
+
+
+def test_what_is_early_counts_once_accepted() -> None:
+    invoice = make_invoice(created_at=5000, expires_at=9000)
+    assert why_not(invoice, make_deposit(time=0, accepted=Fraction(1))) is None
+
+
+def test_no_policy_accepts_what_is_early() -> None:
+    found = make_deposit(time=0)
+    assert accept_late(make_invoice(created_at=5000, expires_at=9000), found) == found
 
 
 @pytest.mark.parametrize(("time", "reason"), [(500, None), (501, Reason.LATE)])

@@ -21,10 +21,11 @@ OPEN = {
 }
 
 
-async def count_unmatched(engine: Engine, *deposits: Deposit) -> int:
+async def count_unmatched(engine: Engine, *deposits: Deposit, **facts: int) -> int:
+    """How many of these await a decision; `facts` are of their invoice."""
     async with storage.write(engine) as conn:
         await open_shop(conn)
-        await open_invoice(conn)
+        await open_invoice(conn, **facts)
         await storage.deposits.add(conn, deposits, 0)
         return await storage.overview.unmatched_deposits(conn)
 
@@ -76,6 +77,14 @@ async def test_what_counts_for_nothing_awaits_a_decision(
     engine: Engine, facts: dict[str, Any], count: int
 ) -> None:
     assert await count_unmatched(engine, make_deposit(**facts)) == count
+
+
+@pytest.mark.parametrize(("time", "count"), [(4100, 0), (4099, 1)])
+async def test_what_is_older_than_its_invoice_awaits_a_decision(
+    engine: Engine, time: int, count: int
+) -> None:
+    found = make_deposit(time=time)
+    assert await count_unmatched(engine, found, created_at=5000, expires_at=9000) == count
 
 
 async def test_each_deposit_awaits_its_decision_once(engine: Engine) -> None:

@@ -83,7 +83,7 @@ def read_again(
                 each["amount"] or each["amount_units"],
                 each["asset"],
                 each["block_number"],
-                "older than its invoice" if each["older_than_invoice"] else "",
+                "" if each["counts"] else f"does not count: {each['reason'] or each['status']}",
             )
             for each in body["added"]
         ]
@@ -121,11 +121,7 @@ async def _result(engine: Engine, policy: Policy, rescan: Rescan) -> Json:
         "from": span.first,
         "to": span.last,
         "added": [
-            {
-                **render_deposit(policy, invoices[each.invoice_id], each, tips),
-                "older_than_invoice": each.block_time < invoices[each.invoice_id].created_at,
-            }
-            for each in rescan.added
+            render_deposit(policy, invoices[each.invoice_id], each, tips) for each in rescan.added
         ],
     }
 

@@ -10,6 +10,10 @@ from fractions import Fraction
 from watcher.domain.deposits import Deposit, DepositStatus, Depth
 from watcher.domain.money import Address, Family, Method, Network, Price
 
+EARLY_GRACE = 900
+"""Seconds by which our clock may run ahead of a chain's before a payment looks older than its
+invoice; a clock that is more wrong shows by itself, as every network seems stalled."""
+
 
 class InvoiceStatus(StrEnum):
     """Where an invoice stands; a function of its facts, never of its past."""
@@ -36,6 +40,7 @@ class Flag(StrEnum):
 class Reason(StrEnum):
     """Why a deposit does not count."""
 
+    EARLY = "early"
     LATE = "late"
     WRONG_ASSET = "wrong_asset"
     BELOW_MINIMUM = "below_minimum"
@@ -95,6 +100,11 @@ class Invoice:
         )
 
     @property
+    def opening(self) -> int:
+        """The first block time at which money can be meant for it; older money is another's."""
+        return self.created_at - EARLY_GRACE
+
+    @property
     def tolerance(self) -> Fraction:
         return Fraction(self.tolerance_percent) / 100
 
@@ -116,6 +126,8 @@ def why_not(invoice: Invoice, deposit: Deposit) -> Reason | None:
         return Reason.WRONG_ASSET
     if deposit.below_minimum:
         return Reason.BELOW_MINIMUM
+    if deposit.block_time < invoice.opening:
+        return Reason.EARLY
     return Reason.LATE if deposit.block_time > invoice.deadline else None
 
 

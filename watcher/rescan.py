@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import storage
@@ -81,6 +81,11 @@ class Rescan:
         self._engine, self._policy, self._client = engine, policy, client
         self._ahead = FetchAhead(client.block)
         self._below: Hash | None = None
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What may be in these blocks without having shown, as the client tells."""
+        return self._client.warnings()
 
     async def run(self, tell: Callable[[], object] = lambda: None) -> None:
         """Read every block, and call `tell` after each.

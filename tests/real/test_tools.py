@@ -104,6 +104,7 @@ def test_a_token_that_was_not_looked_for_is_found_beside_the_running_daemon(
     first = does(forgetful, "rescan", "ethereum", "--from", "0", "--json")
     again = does(forgetful, "rescan", "ethereum", "--from", "0", "--json")
     assert [len(first["added"]), len(again["added"])] == [1, 0]
+    assert any("ETH that contracts send" in warning for warning in first["warnings"])
     [deposit] = forgetful.becomes(id, "paid")["deposits"]
     assert (deposit["asset"], deposit["tx_hash"]) == ("USDT", hash)
 

@@ -90,6 +90,8 @@ def read_again(
         show_table("Added", columns, rows)
     blocks = body["to"] - body["from"] + 1
     typer.echo(f"read {blocks} blocks again, added {len(body['added'])} deposits")
+    for warning in body["warnings"]:
+        typer.echo(f"not seen for sure: {warning}")
 
 
 async def _show_progress(rescan: Rescan) -> None:
@@ -123,6 +125,7 @@ async def _result(engine: Engine, policy: Policy, rescan: Rescan) -> Json:
         "added": [
             render_deposit(policy, invoices[each.invoice_id], each, tips) for each in rescan.added
         ],
+        "warnings": list(rescan.warnings),
     }
 
 

@@ -74,6 +74,6 @@ def _why_not(market: Market, currency: str, symbol: str) -> str:
     about = [
         f"{'/'.join(pair)}: {reason}"
         for pair, reason in market.refused.items()
-        if currency in pair or symbol.upper() in pair
+        if pair[0] in (currency, symbol.upper())  # sources give all in USD
     ]
     return "; ".join(about) or "no source speaks of it"

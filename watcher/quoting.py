@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 
 import storage
 from storage import Conn
@@ -84,7 +83,7 @@ def quote_asset(
     rate = find_rate(market, price.currency, asset.symbol)
     if rate is None:
         return None
-    units = due_units(price.value, Fraction(rate.text), asset.decimals)
+    units = due_units(price.value, rate.price, asset.decimals)
     if not 0 < units <= MAX_UNITS:
         raise BadField(f"comes to more than {asset.method} can hold", field="price.amount")
     return Quote(

@@ -165,3 +165,12 @@ async def test_the_status_shows_how_sources_do(shop: Shop) -> None:
     assert rows["chainlink"]["age_seconds"] is None
     assert rows["kraken"]["pairs"] == 1
     assert [(each["base"], each["quote"]) for each in told["refused"]] == [("ETH", "USD")]
+
+
+async def test_the_amount_due_is_of_the_exact_rate_and_not_of_the_one_that_is_shown(
+    shop: Shop,
+) -> None:
+    hear(shop, "kraken", EUR="1.1", ETH="3000")
+    price = {"amount": "9.99", "currency": "EUR"}
+    [quote] = (await shop.create(price=price, methods=["ethereum:eth"]))["quotes"]
+    assert (quote["rate"], quote["amount"]) == ("2727.272727272727272727", "0.003663")

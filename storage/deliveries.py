@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import (
     ColumnElement,
     and_,
+    bindparam,
     delete,
     exists,
     func,
@@ -145,9 +146,17 @@ async def take(conn: Conn, lane: Lane, limit: int, lease_seconds: int) -> list[D
     return sorted(taken, key=lambda each: each.seq)
 
 
-async def succeed(conn: Conn, taken: Delivery, now: int) -> None:
-    """End it as delivered, as all of these unless somebody else has taken it since."""
-    await _settle(conn, taken, state="delivered", finished_at=now)
+async def succeed(conn: Conn, taken: Sequence[Delivery], now: int) -> None:
+    """End these as delivered; as all that follows, unless somebody else has taken one since."""
+    if not taken:
+        return
+    mine = and_(
+        table.c.id == bindparam("row"),
+        table.c.tries == bindparam("number"),
+        table.c.state == _WAITING,
+    )
+    delivered = update(table).where(mine).values(state="delivered", finished_at=now)
+    await conn.execute(delivered, [{"row": each.id, "number": each.tries} for each in taken])
 
 
 async def give_up(conn: Conn, taken: Delivery, now: int) -> None:

@@ -50,7 +50,7 @@ deliveries = table(
     Index(None, "merchant_id", "id"),
     Index(None, "target", "id"),
     Index(None, "invoice_id", "id"),
-    partial("ix_deliveries_lane", "merchant_id", "host", "due_at", where=WAITING),
+    partial("ix_deliveries_lane", "merchant_id", "host", "due_at", "seq", where=WAITING),
     partial("ix_deliveries_order", "target", "invoice_id", "seq", where=WAITING),
     partial("ix_deliveries_dead", "target", where=DEAD),
 )

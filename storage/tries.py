@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 
 from sqlalchemy import delete, func, literal_column, select
@@ -55,9 +55,11 @@ _COUNTS = (
 )
 
 
-async def add(conn: Conn, tried: Try) -> None:
-    """Store how a try ended; once."""
-    await conn.execute(inserting(conn, table).values(**asdict(tried)).on_conflict_do_nothing())
+async def add(conn: Conn, tries: Sequence[Try]) -> None:
+    """Store how these tries ended; once."""
+    if tries:
+        new = inserting(conn, table).on_conflict_do_nothing()
+        await conn.execute(new, [asdict(each) for each in tries])
 
 
 async def of_deliveries(conn: Conn, ids: Iterable[str]) -> dict[str, list[Try]]:

@@ -58,7 +58,8 @@ def make_policy(**sections: Any) -> Policy:
     return build_policy(Settings(**{**usual, **sections}))
 
 
-BOX = SecretBox([Fernet.generate_key().decode()])
+BOX_KEY = Fernet.generate_key().decode()
+BOX = SecretBox([BOX_KEY])
 """What seals every shop's secrets."""
 
 

@@ -18,6 +18,7 @@ from storage import close, open_engine
 from storage.migrate import migrate
 from tests.postgres import database_url, postgres_server, run_sql
 from tests.soak.lives import Plan, live
+from tests.webhooks.kills import survive_kills
 
 ENGINES = ("sqlite", "postgresql")
 
@@ -34,20 +35,41 @@ def main() -> None:
     engines = [chosen.engine] if chosen.engine else ENGINES
     print(f"seed {chosen.seed}: {chosen.kills} kills, {chosen.payments} payments per engine")
     with tempfile.TemporaryDirectory() as folder, postgres_server() as server:
-        name = f"soak_{uuid.uuid4().hex}"
-        run_sql(server, f"CREATE DATABASE {name}")
-        urls = {"sqlite": f"sqlite:///{folder}/soak.db", "postgresql": database_url(server, name)}
         for engine in engines:
             place = Path(folder, engine)
             place.mkdir()
-            asyncio.run(_soak(engine, place, urls[engine], chosen))
+            books, hooks = (_make_database(server, place, engine) for _ in range(2))
+            asyncio.run(_soak(engine, place, books, chosen))
+            asyncio.run(_soak_deliveries(engine, hooks, chosen))
+
+
+def _make_database(server: str, folder: Path, engine: str) -> str:
+    """The URL of a database without a table."""
+    name = f"soak_{uuid.uuid4().hex}"
+    if engine == "sqlite":
+        return f"sqlite:///{folder}/{name}.db"
+    run_sql(server, f"CREATE DATABASE {name}")
+    return database_url(server, name)
+
+
+async def _migrate(url: str) -> None:
+    opened = open_engine(url)
+    await migrate(opened)
+    await close(opened)
+
+
+async def _soak_deliveries(engine: str, url: str, chosen: argparse.Namespace) -> None:
+    """Kill a process that delivers webhooks, half as often."""
+    begun, kills = time.monotonic(), chosen.kills // 2
+    await _migrate(url)
+    await survive_kills(url, kills, chosen.seed)
+    seconds = time.monotonic() - begun
+    print(f"{engine}: every event arrived after {kills} kills of what delivers; {seconds:.0f} s")
 
 
 async def _soak(engine: str, folder: Path, url: str, chosen: argparse.Namespace) -> None:
     begun = time.monotonic()
-    opened = open_engine(url)
-    await migrate(opened)
-    await close(opened)
+    await _migrate(url)
 
     def tell(line: str) -> None:
         print(f"{engine}: {line}", flush=True)

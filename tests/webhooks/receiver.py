@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -40,6 +41,8 @@ class Call:
     path: str
     headers: dict[str, str]
     body: bytes
+    at: float
+    """When, by the clock of `time.perf_counter`."""
 
     @property
     def event(self) -> Json:
@@ -56,7 +59,7 @@ class Call:
 
 @dataclass
 class Receiver:
-    """Answers each path as it was told to: a status, or `hang`, `close`, `flood`, `late`."""
+    """Answers each path as it was told to: a status, or `hang`, `close`, `flood`, `slowly`…"""
 
     calls: list[Call] = field(default_factory=list)
     manners: dict[str, list[int | str]] = field(default_factory=dict)
@@ -99,7 +102,7 @@ class Receiver:
         path = request.path
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
-        self.calls.append(Call(path, headers, body))
+        self.calls.append(Call(path, headers, body, time.perf_counter()))
         self.at_work[path] += 1
         self.most_at_once[path] = max(self.most_at_once[path], self.at_work[path])
         try:
@@ -115,6 +118,8 @@ class Receiver:
                 await asyncio.sleep(HANG_SECONDS)
             case "late":
                 await asyncio.sleep(1.5)
+            case "slowly":
+                await asyncio.sleep(0.02)
             case "close":
                 assert request.transport is not None
                 request.transport.abort()
@@ -207,9 +212,10 @@ def hurried(*rungs: int) -> dialects.Dialect:
     return replace(dialects.DIALECTS["native"], ladder=rungs)
 
 
-async def multiply(office: Office, number: int) -> None:
-    """So many more deliveries like the one that there is, each for itself."""
-    [one] = await office.deliveries()
+async def multiply(office: Office, number: int, one: Delivery | None = None) -> None:
+    """So many more deliveries like `one`, or the one that there is, each for itself."""
+    if one is None:
+        [one] = await office.deliveries()
     rows = [
         {
             "id": f"dlv_{place:026}",

@@ -391,8 +391,9 @@ async def test_the_outcome_of_a_try_whose_lease_was_lost_changes_nothing(
         [old] = await storage.deliveries.take(conn, lane, 10, lease_seconds=0)
         [new] = await storage.deliveries.take(conn, lane, 10, lease_seconds=60)
         await storage.deliveries.give_up(conn, old, 1)
+        await storage.deliveries.succeed(conn, [old], 1)
         assert await storage.deliveries.get(conn, old.merchant_id, old.id) == new
-        await storage.deliveries.succeed(conn, new, 1)
+        await storage.deliveries.succeed(conn, [new], 1)
     assert await office.states() == {"delivered": 1}
 
 

@@ -24,7 +24,7 @@ from watcher.policy import Policy
 from watcher.render import event_body
 from watcher.wakeup import News
 from watcher.webhooks.crowding import Crowd
-from watcher.webhooks.outcomes import Outcome, store_outcome
+from watcher.webhooks.outcomes import Outcome, store_outcomes
 from watcher.webhooks.sending import Answer, Message, Sender
 from watcher.webhooks.targets import CannotSign, Job, load_jobs, sign
 
@@ -128,8 +128,7 @@ class Deliverer:
 
     async def _exchange(self, conn: Conn, outcomes: Sequence[Outcome], begin: bool) -> list[Job]:
         now = clock.now()
-        for outcome in outcomes:
-            await store_outcome(conn, outcome, now)
+        await store_outcomes(conn, outcomes, now)
         jobs = await load_jobs(conn, await self._take(conn) if begin else [], now)
         for job in jobs:  # what was told while its webhook was switched off, or deleted
             if job.target.state == "disabled":

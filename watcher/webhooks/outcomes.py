@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import storage
@@ -34,13 +35,20 @@ class Outcome:
         return status is not None and self.job.target.dialect.accepts(status)
 
 
-async def store_outcome(conn: Conn, outcome: Outcome, now: int) -> None:
-    """Note the try, and move the delivery on; a receiver that is gone is not asked again."""
+async def store_outcomes(conn: Conn, outcomes: Sequence[Outcome], now: int) -> None:
+    """Note these tries, and move their deliveries on."""
+    await storage.tries.add(conn, [_try_of(each) for each in outcomes])
+    accepted = [each.job.delivery for each in outcomes if each.accepted]
+    await storage.deliveries.succeed(conn, accepted, now)
+    for outcome in outcomes:
+        if not outcome.accepted:
+            await _store_failure(conn, outcome, now)
+
+
+async def _store_failure(conn: Conn, outcome: Outcome, now: int) -> None:
+    """Another try or none; a receiver that is gone is not asked again."""
     delivery, answer, rungs = outcome.job.delivery, outcome.answer, outcome.job.target.rungs
-    await storage.tries.add(conn, _try_of(outcome))
-    if outcome.accepted:
-        await storage.deliveries.succeed(conn, delivery, now)
-    elif answer.status != GONE and delivery.failed < len(rungs):
+    if answer.status != GONE and delivery.failed < len(rungs):
         longer = 1 + JITTER * random.random()
         await storage.deliveries.fail(conn, delivery, math.ceil(rungs[delivery.failed] * longer))
     else:

@@ -80,10 +80,12 @@ def sign(message: Message, target: Target, box: SecretBox, event_id: str, now: i
 
 async def load_jobs(conn: Conn, taken: Sequence[Delivery], now: int) -> list[Job]:
     """What was taken, with events, targets and sealed secrets, in the same order."""
+    if not taken:
+        return []
     events = await storage.events.by_ids(conn, [each.event_id for each in taken])
     webhooks = await storage.webhooks.get_many(conn, {e.webhook_id for e in taken if e.webhook_id})
     called = {each.invoice_id for each in taken if each.webhook_id is None}
-    secrets = await storage.keys.secrets_of_invoices(conn, called)
+    secrets = await storage.keys.secrets_of_invoices(conn, called) if called else {}
     jobs = []
     for each in taken:
         event = events[each.event_id]

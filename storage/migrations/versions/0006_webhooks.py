@@ -87,7 +87,7 @@ def _make_deliveries() -> None:
     )
     for owner in ("merchant_id", "target", "invoice_id"):
         op.create_index(f"ix_deliveries_{owner}_id", "deliveries", [owner, "id"])
-    _partial("lane", ["merchant_id", "host", "due_at"], "waiting")
+    _partial("lane", ["merchant_id", "host", "due_at", "seq"], "waiting")
     _partial("order", ["target", "invoice_id", "seq"], "waiting")
     _partial("dead", ["target"], "dead")
 

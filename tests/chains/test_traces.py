@@ -11,6 +11,7 @@ from aiohttp import web
 
 from chains.base import ChainDataError, ChainUnavailable, EndpointRefused
 from chains.evm.client import EvmClient
+from chains.evm.tracing import STATES_KEPT
 from chains.sandbox.evm.contracts import BATCH, TRAP, batch, toy_contracts, trapped
 from chains.sandbox.evm.orders import Order
 from tests import proxy as faults
@@ -335,6 +336,25 @@ async def test_what_one_endpoint_invented_is_not_repeated(anvil: Anvil, nodes: l
     assert await vouching(nodes[:2], [false]) == {"a"}
     assert await vouching(nodes[:2], [true]) == {"a", "b"}
     assert await vouching(nodes, [false]) == {"a"}
+
+
+async def test_who_denied_it_does_not_come_to_vouch_by_forgetting(
+    anvil: Anvil, nodes: list[Proxy]
+) -> None:
+    pay(anvil, 5)
+    nodes[0].fail(replying(invented), GETH)
+    async with open_client(nodes[0].url, nodes[1].url, traces="auto", agreement=2) as client:
+        await client.survey()
+        block = await client.block(1)
+        assert block is not None
+        true, false = await internal(client)
+        assert await client.corroborate(block.ref, [false]) == {"a"}
+        for _ in range(STATES_KEPT):
+            anvil.mine()
+        await client.survey()
+        nodes[1].fail(faults.error({"code": -32000, "message": "missing trie node 0a"}), GETH)
+        assert await client.corroborate(block.ref, [false]) == {"a"}
+        assert await client.corroborate(block.ref, [true]) == {"a", "b"}
 
 
 async def test_where_only_one_traces_the_others_vouch_for_the_block(

@@ -8,13 +8,23 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from chains.base import ChainDataError, ChainUnavailable, EndpointSettings
+from chains.base import (
+    ChainDataError,
+    ChainError,
+    ChainUnavailable,
+    EndpointRefused,
+    EndpointSettings,
+    Observer,
+    Outcome,
+    RateLimited,
+)
 from chains.health import Clock, Health
 from chains.http import Disconnected
 from chains.pace import Pace
 from chains.redaction import Redaction
 
 T = TypeVar("T")
+_CANCELLED: Outcome = "cancelled"
 
 
 class Transport(Protocol):
@@ -55,11 +65,12 @@ class Endpoint:
         transport: Transport,
         identify: Callable[[Endpoint], Awaitable[None]],
         clock: Clock,
+        observer: Observer,
     ) -> None:
         self.name = settings.name
         self.health = Health(settings, clock)
         self.redaction = Redaction(settings)
-        self._transport, self._clock = transport, clock
+        self._transport, self._clock, self._observer = transport, clock, observer
         self._identify, self._identifying = identify, asyncio.Lock()
         self.pace = Pace(settings.requests_per_second, clock)
 
@@ -91,9 +102,17 @@ class Endpoint:
     async def _post(self, method: str, params: object) -> bytes | None:
         await self.pace.turn()
         self.health.spend()
-        started = self._clock.monotonic()
-        result = await self._transport.post(method, params)
-        self.health.answered(self._clock.monotonic() - started)
+        started, outcome = self._clock.monotonic(), _CANCELLED
+        try:
+            result = await self._transport.post(method, params)
+            outcome = "ok"
+        except ChainError as error:
+            outcome = _outcome(error)
+            raise
+        finally:
+            seconds = self._clock.monotonic() - started
+            self._observer.asked(self.name, method, outcome, seconds)
+        self.health.answered(seconds)
         return result
 
     async def identify(self) -> None:
@@ -105,3 +124,12 @@ class Endpoint:
 
     async def close(self) -> None:
         await self._transport.close()
+
+
+def _outcome(error: ChainError) -> Outcome:
+    match error:
+        case RateLimited():
+            return "rate_limited"
+        case EndpointRefused():
+            return "refused"
+    return "unavailable"

@@ -25,7 +25,9 @@ from chains.base import (
     EndpointRefused,
     EndpointReport,
     EndpointSettings,
+    Observer,
     RateLimited,
+    Unobserved,
     WrongChain,
 )
 from chains.endpoint import Endpoint, Transport
@@ -56,6 +58,7 @@ class EndpointPool:
     Args:
         identify: asks an endpoint which chain it follows; raises WrongChain.
         hedge_seconds: after so long without an answer the next endpoint is asked, too; None: never.
+        observer: told of every request.
     """
 
     def __init__(
@@ -66,10 +69,12 @@ class EndpointPool:
         clock: Clock | None = None,
         *,
         hedge_seconds: float | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self._clock, self._hedge_seconds = clock or Clock(), hedge_seconds
         self.endpoints = tuple(
-            Endpoint(settings, connect(settings), identify, self._clock) for settings in endpoints
+            Endpoint(settings, connect(settings), identify, self._clock, observer or Unobserved())
+            for settings in endpoints
         )
 
     async def ask(

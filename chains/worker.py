@@ -6,13 +6,14 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from typing import TypeVar, TypeVarTuple
 
-from chains.base import ChainUnavailable
+from chains.base import ChainUnavailable, Observer
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -74,6 +75,19 @@ def _end_with_parent() -> None:
     assert parent is not None  # only ever run in a child
     parent.join()
     os._exit(1)
+
+
+def timed(work: Callable[[*Ts], Awaitable[T]], observer: Observer) -> Callable[[*Ts], Awaitable[T]]:
+    """`work`, the observer told how long each took, waiting for its turn included."""
+
+    async def observed(*arguments: *Ts) -> T:
+        started = time.monotonic()
+        try:
+            return await work(*arguments)
+        finally:
+            observer.proved(time.monotonic() - started)
+
+    return observed
 
 
 SHARED = Worker()

@@ -28,6 +28,12 @@ async def open_invoices(conn: Conn) -> int:
     return await _count(conn, select(func.count()).where(invoices.c.status.in_(_OPEN)))
 
 
+async def invoices_by_status(conn: Conn) -> dict[str, int]:
+    """How many invoices there are of each status; one that no invoice has is absent."""
+    rows = await conn.execute(select(invoices.c.status, func.count()).group_by(invoices.c.status))
+    return {status: count for status, count in rows}
+
+
 async def delayed_invoices(
     conn: Conn, lagging: Collection[Network], families: Collection[Family]
 ) -> int:

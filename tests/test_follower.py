@@ -22,9 +22,10 @@ from tests.world import (
     told,
 )
 from watcher import corroboration, finality
+from watcher.beginning import Halted
 from watcher.domain.blocks import Block
 from watcher.domain.invoices import Flag, InvoiceStatus
-from watcher.follower import Follower, Halted
+from watcher.follower import Follower
 
 
 @pytest.fixture

@@ -10,16 +10,18 @@ from dataclasses import replace
 import structlog
 
 import storage
-from chains.base import ChainClient, ChainUnavailable
+from chains.base import ChainClient
 from storage import Conn, Engine
 from storage.leases import Lease, LeaseLost
 from watcher import clock, ledger
+from watcher.beginning import Halted, first_block, require_genesis
 from watcher.corroboration import Corroboration
 from watcher.domain.blocks import Block, BlockRef, Connect, Disconnect, Hash, plan_step
 from watcher.domain.money import Network
 from watcher.fetching import FetchAhead
 from watcher.finality import Finality
 from watcher.health import Health
+from watcher.metrics import Meter, Metrics
 from watcher.policy import Policy
 
 LEASE_SECONDS = 30
@@ -31,10 +33,6 @@ BEYOND_BLOCKS = 2
 log = structlog.get_logger()
 
 
-class Halted(Exception):
-    """This network cannot go on until a person has looked; the text says what to do."""
-
-
 class Follower:
     """Keeps our copy of one network's chain, and the books that go with it, up to date.
 
@@ -42,12 +40,19 @@ class Follower:
     """
 
     def __init__(
-        self, policy: Policy, network: Network, client: ChainClient, engine: Engine, holder: str
+        self,
+        policy: Policy,
+        network: Network,
+        client: ChainClient,
+        engine: Engine,
+        holder: str,
+        meter: Meter | None = None,
     ) -> None:
         self.health = Health()
         self._policy, self._network = policy, network
         self._rules = policy.networks[network]
         self._client, self._engine, self._holder = client, engine, holder
+        self._meter = meter or Metrics().of(network)
         self._ahead = FetchAhead(client.block)
         self._lease: Lease | None = None
         self._tip: BlockRef | None = None
@@ -92,7 +97,7 @@ class Follower:
             at_head = self._beyond > 0 or self._tip == self._head
             return 0.0 if moved and not at_head else float(self._rules.poll_seconds)
         except Halted as error:
-            self.health.halt(self._network, str(error))
+            self.health.halt(str(error))
             return None
         except LeaseLost:
             log.warning("another process follows this network now", network=self._network)
@@ -175,16 +180,6 @@ class Follower:
         log.info("following", network=self._network, epoch=lease.epoch)
         return lease
 
-    async def _check_genesis(self, lease: Lease) -> None:
-        genesis = await self._client.genesis()
-        async with storage.write(self._engine) as conn:
-            kept = await storage.cursors.bind(conn, lease, genesis)
-        if kept != genesis:
-            raise Halted(
-                f"the endpoints follow a chain with genesis {genesis}, this database one with "
-                f"{kept}; configure endpoints of that chain, or start with another database"
-            )
-
     async def _let_go(self) -> None:
         self._lease = None
         await self._ahead.clear()
@@ -192,29 +187,19 @@ class Follower:
     async def _our_tip(self, lease: Lease) -> BlockRef:
         """Our newest block; at the first start of a network its first one is connected."""
         if self._tip is None:
-            await self._check_genesis(lease)
+            await require_genesis(self._client, self._engine, lease)
             async with storage.read(self._engine) as conn:
                 cursor = await storage.cursors.get(conn, self._network)
             self._finality.remember(cursor.finalized if cursor else None)
             self._tip = cursor.tip if cursor else None
             if self._tip is None:
-                self._tip = await self._first_block(lease)
+                first = await first_block(self._client, self._rules)
+                await self._connect(lease, [first])
+                self._tip = first.ref
             self._head = await self._client.head()
             self.health.head = self._head.number
         self.health.tip = self._tip
         return self._tip
-
-    async def _first_block(self, lease: Lease) -> BlockRef:
-        """Begin below the head, so that an early reorg has something to undo."""
-        number = self._rules.start_block
-        if number is None:
-            head = await self._client.head()
-            number = max(0, head.number - self._rules.reorg_limit)
-        block = await self._client.block(number)
-        if block is None:
-            raise ChainUnavailable(f"no block {number} yet, where this network shall start")
-        await self._connect(lease, [block])
-        return block.ref
 
     def _chain_of(self, block: Block) -> list[Block]:
         """`block` and those that were fetched already and build on it, as many as a chunk takes."""
@@ -238,6 +223,7 @@ class Follower:
         self._chunk = max(1, min(CHUNK_BLOCKS, int(len(blocks) * CHUNK_SECONDS / seconds)))
         self._tip = blocks[-1].ref
         self.health.connected(self._tip, len(blocks))
+        self._meter.connected(len(blocks), sum(len(each.transfers) for each in blocks), seconds)
 
     async def _disconnect(self, lease: Lease) -> None:
         async def work(conn: Conn) -> BlockRef:
@@ -253,7 +239,7 @@ class Follower:
                 f"{error}. Check that the endpoints follow the true chain, then restart to try "
                 "again; if they do, restore a backup from before that block"
             ) from error
-        self.health.disconnected(self._network, self._tip)
+        self._meter.disconnected(self.health.disconnected(self._network, self._tip))
         self._head, self._beyond = await self._client.head(), 0
 
     async def _corroborate(self, lease: Lease) -> None:
@@ -261,7 +247,7 @@ class Follower:
         tip = await self._our_tip(lease)
         before = self._finality.number
         await self._finality.judge(tip, self._hash_at)
-        self.health.freeze(self._network, self._finality.frozen)
+        self.health.frozen = self._finality.frozen
         self.health.finalized = final = self._finality.number
         self.health.finality_unknown = self._finality.unknown
         if self._finality.frozen:

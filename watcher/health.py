@@ -33,6 +33,7 @@ class Health:
         self.head: int | None = None
         self.finalized: int | None = None
         self.frozen: str | None = None
+        """Why nothing is confirmed now; None: nothing stands in the way."""
         self.finality_unknown: str | None = None
         """Why nothing was ever final, once that lasts too long."""
         self.short: Sequence[str] = ()
@@ -58,8 +59,8 @@ class Health:
         self._progress_at = clock.now()
         self._connected.append((time.monotonic(), blocks))
 
-    def disconnected(self, network: Network, tip: BlockRef) -> None:
-        """One block of ours left the chain; several in a row are one reorg."""
+    def disconnected(self, network: Network, tip: BlockRef) -> int:
+        """One block of ours left the chain; several in a row are one reorg: how many by now."""
         self.tip = tip
         self._depth += 1
         if self._depth > 1 and self._reorgs:
@@ -67,6 +68,7 @@ class Health:
         else:
             log.warning("the chain was reorganised", network=network, below=tip.number + 1)
         self._reorgs.append((time.monotonic(), self._depth))
+        return self._depth
 
     def failed(self, network: Network, error: Exception) -> float:
         """Note a failed turn; seconds to wait before the next."""
@@ -95,20 +97,9 @@ class Health:
         self._failures, self._last_error = 0, None
         self._bugs.clear()
 
-    def freeze(self, network: Network, reason: str | None) -> None:
-        """Note why nothing is confirmed now; None: nothing stands in the way."""
-        if (reason is None) is not (self.frozen is None):
-            log.warning(
-                "confirming is frozen" if reason else "confirming goes on",
-                network=network,
-                reason=reason,
-            )
-        self.frozen = reason
-
-    def halt(self, network: Network, reason: str) -> None:
+    def halt(self, reason: str) -> None:
         """Note that this network needs a person."""
         self._halted = reason
-        log.warning("halted", network=network, reason=reason)
 
     def report(self, holder: str) -> dict[str, Any]:
         """What the status needs to know, as JSON."""

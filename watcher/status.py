@@ -6,12 +6,14 @@ Read from the database alone, so that every process and the command line see the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import storage
 from storage import Conn
 from storage.wallets import Wallet
 from watcher import __version__
+from watcher.alarms import alarms_of
 from watcher.clock import rfc3339
 from watcher.domain.blocks import BlockRef
 from watcher.domain.money import Network
@@ -28,6 +30,11 @@ async def admin_status(conn: Conn, policy: Policy, started_at: int | None, now: 
 
     Then `rates` is None, too: each process that serves the API knows only its own.
     """
+    facts = await _facts(conn, policy, started_at, now)
+    return {**facts, "alarms": [asdict(each) for each in alarms_of(facts)]}
+
+
+async def _facts(conn: Conn, policy: Policy, started_at: int | None, now: int) -> Json:
     networks = await network_rows(conn, policy, started_at, now)
     lagging = [
         row["network"]

@@ -33,7 +33,7 @@ from chains.evm.rules import ETHEREUM_RULES, EvmRules
 from chains.evm.tracing import Tracing
 from chains.evm.worker import Read, read_apart
 from chains.transaction import find, in_block
-from chains.worker import SHARED
+from chains.worker import SHARED, timed
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
 from watcher.domain.money import Address, Asset
 from watcher.domain.rates import Round
@@ -69,12 +69,14 @@ class EvmClient:
             FastHTTPProvider,
             self._identify,
             hedge_seconds=options.hedge_seconds,
+            observer=options.observer,
         )
         mode = options.traces if self._native_listed else "off"
         names = [endpoint.name for endpoint in options.endpoints]
         self._tracing = Tracing(mode, names, spec.assets[0].symbol, rules)
         self._shared = SHARED if read is None else None
-        self._reader = BlockReader(self._pool, self._tracing, read or read_apart)
+        reading = timed(read or read_apart, options.observer)
+        self._reader = BlockReader(self._pool, self._tracing, reading)
         if self._shared is not None:
             self._shared.hold()
 
@@ -146,7 +148,9 @@ class EvmClient:
         if not self._feeds:
             return []
         number = max(0, (await self.head()).number - feeds.BEHIND)
-        told = await self._pool.each(partial(feeds.read, number=number, feeds=self._feeds))
+        told = await self._pool.each(
+            occasionally(partial(feeds.read, number=number, feeds=self._feeds))
+        )
         if not told:
             raise ChainUnavailable("no endpoint answers for the price feeds")
         return feeds.agreed(told.values(), self._options.agreement)

@@ -29,7 +29,7 @@ from chains.tvm.blocks import Listing, Reading, read_block
 from chains.tvm.capabilities import examine
 from chains.tvm.doubts import Doubts, claims_of, is_committed, repeating
 from chains.tvm.provider import FastTronProvider
-from chains.worker import SHARED
+from chains.worker import SHARED, timed
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
 from watcher.domain.money import Address, Asset
 from watcher.domain.rates import Round
@@ -89,9 +89,10 @@ class TronClient:
             FastTronProvider,
             self._identify,
             hedge_seconds=options.hedge_seconds,
+            observer=options.observer,
         )
         self._shared = SHARED if read is None else None
-        self._read = read or read_apart
+        self._read = timed(read or read_apart, options.observer)
         if self._shared is not None:
             self._shared.hold()
 

@@ -68,6 +68,7 @@ SHAPE: Mapping[str, Any] = {  # contract.md 6: every key and its type
     "wallets": [{"merchant_id": str, "family": str, "kind": str, "left": (int, NULL)}],
     "webhooks": {"pending": int, "failing": int, "dead": int, "oldest_seconds": int},
     "audit": {"last_run": (str, NULL), "findings": int},
+    "alarms": [{"alarm": str, "subject": str, "reason": str}],
     "chores": [],
 }
 

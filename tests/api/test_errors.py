@@ -77,7 +77,7 @@ async def test_our_own_fault_is_logged_and_not_told(shop: Shop) -> None:
 
 async def test_what_fails_at_the_end_is_no_success(shop: Shop) -> None:
     async with storage.write(shop.engine) as conn:
-        await conn.execute(text("DROP TABLE events"))
+        await conn.execute(text("ALTER TABLE events RENAME TO gone"))
     answer = await shop.post("/v1/invoices", {"price": {"amount": "1", "currency": "USD"}})
     assert answer.status == 500
     assert (await shop.get("/v1/invoices")).body["data"] == []
@@ -96,6 +96,9 @@ async def ask_everything(shop: Shop) -> list[int]:
     ready = await shop.get("/readyz", "")
     if ready.status == 503:
         assert ready.body == {"ready": False, "reasons": ["the database is away"]}
+    async with shop.http.get("/metrics") as metrics:
+        up = float(ready.status == 200)
+        assert f"deposit_watcher_database_up {up}" in await metrics.text()
     return [*(answer.status for answer in answers), ready.status]
 
 

@@ -90,14 +90,17 @@ def make_pool(
     hedge: float | None = None,
 ) -> EndpointPool:
     """A pool of endpoints named a, b, … before `nodes`."""
-    left = iter(nodes)
-    endpoints = [
-        EndpointSettings(name, "http://127.0.0.1:1/", rate, daily)
-        for name, _ in zip("abcdef", nodes, strict=False)
-    ]
+    left, endpoints = iter(nodes), settings_of(len(nodes), rate, daily)
     return EndpointPool(
         endpoints, lambda _: next(left), identify, time.clock(), hedge_seconds=hedge
     )
+
+
+def settings_of(
+    count: int, rate: int | None = None, daily: int | None = None
+) -> list[EndpointSettings]:
+    """Endpoints named a, b, …"""
+    return [EndpointSettings(name, "http://127.0.0.1:1/", rate, daily) for name in "abcdef"[:count]]
 
 
 def states(pool: EndpointPool) -> list[str]:

@@ -11,6 +11,7 @@ from watcher.api.context import (
     BOX,
     CLIENTS,
     ENGINE,
+    METRICS,
     NEWS,
     NODES,
     POLICY,
@@ -36,7 +37,7 @@ def build_app(engine: Engine, policy: Policy, setup: Setup) -> web.Application:
     app[ADMIN_TOKEN], app[STARTED_AT] = setup.admin_token, setup.started_at
     app[BOX], app[NEWS] = setup.box, setup.news
     app[LIMITS], app[ORIGINS] = Limits(setup.access), setup.access.cors_origins
-    app[CLIENTS], app[RESCANS] = setup.clients, {}
+    app[CLIENTS], app[RESCANS], app[METRICS] = setup.clients, {}, setup.metrics
     app.on_response_prepare.extend([tell_quota, tell_origin])
     app.on_shutdown.append(events.end_waits)
     app.cleanup_ctx.extend((tools.end_rescans, webhooks.open_sender))

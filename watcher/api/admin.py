@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 import storage
-from watcher.api.auth import authorize_admin
-from watcher.api.context import ENGINE, POLICY, STARTED_AT
+from watcher.api.auth import authorize_admin, authorize_local
+from watcher.api.context import ENGINE, METRICS, POLICY, STARTED_AT
 from watcher.clock import now
+from watcher.gauges import database_up, gauges_of, registry_of
 from watcher.status import admin_status, network_rows, why_not_ready
 
 routes = web.RouteTableDef()
@@ -20,6 +22,23 @@ async def status(request: web.Request) -> web.Response:
     async with storage.read(request.app[ENGINE]) as conn:
         body = await admin_status(conn, request.app[POLICY], request.app[STARTED_AT], now())
     return web.json_response(body)
+
+
+@routes.get("/metrics")
+async def metrics(request: web.Request) -> web.Response:
+    """What this process counted, and what the database tells, for Prometheus."""
+    authorize_local(request)
+    try:
+        async with storage.read(request.app[ENGINE]) as conn:
+            body = await admin_status(conn, request.app[POLICY], request.app[STARTED_AT], now())
+            gauges = await gauges_of(conn, body)
+    except storage.StorageUnavailable:
+        gauges = [database_up(False)]
+    registries = (request.app[METRICS].registry, registry_of(gauges))
+    return web.Response(
+        body=b"".join(map(generate_latest, registries)),
+        headers={"Content-Type": CONTENT_TYPE_LATEST},
+    )
 
 
 @routes.get("/healthz")

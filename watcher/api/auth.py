@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from ipaddress import ip_address
 
 from aiohttp import web
 
@@ -51,6 +52,13 @@ def authorize_admin(request: web.Request) -> None:
         raise Problem(
             401, "the admin token is missing or wrong", headers={"WWW-Authenticate": "Bearer"}
         )
+
+
+def authorize_local(request: web.Request) -> None:
+    """Let pass who asks from this very machine and not through a proxy; else only the operator."""
+    forwarded = any(name in request.headers for name in ("Forwarded", "X-Forwarded-For", "Via"))
+    if forwarded or not ip_address(request.remote or "::").is_loopback:
+        authorize_admin(request)
 
 
 def _unknown() -> Problem:

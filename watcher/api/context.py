@@ -12,6 +12,7 @@ from storage import Engine
 from watcher.api.limits import Access
 from watcher.domain.money import Network
 from watcher.keys import SecretBox
+from watcher.metrics import Metrics
 from watcher.policy import Policy
 from watcher.sandbox import Node
 from watcher.wakeup import News
@@ -25,6 +26,7 @@ CLIENTS: web.AppKey[Mapping[Network, ChainClient]] = web.AppKey("clients")
 """What this process asks the networks through, as its followers do."""
 NODES: web.AppKey[Mapping[Network, Node]] = web.AppKey("nodes")
 """The embedded nodes; only in a sandbox."""
+METRICS: web.AppKey[Metrics] = web.AppKey("metrics")
 STARTED_AT: web.AppKey[int] = web.AppKey("started_at")
 
 
@@ -39,3 +41,4 @@ class Setup:
     access: Access = field(default_factory=Access)
     nodes: Mapping[Network, Node] = field(default_factory=dict)
     clients: Mapping[Network, ChainClient] = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=Metrics)

@@ -131,6 +131,8 @@ def _tables(body: dict[str, Any]) -> None:
         "reason",
     )
     show_table("Endpoints", columns, endpoints)
+    if alarms := [(each["alarm"], each["subject"], each["reason"]) for each in body["alarms"]]:
+        show_table("Alarms", ("alarm", "of", "reason"), alarms)
     invoices, deposits = body["invoices"], body["deposits"]
     typer.echo(
         f"invoices: {invoices['open']} open, {invoices['delayed']} delayed; "

@@ -20,6 +20,7 @@ from chains.base import ChainClient
 from storage import Engine
 from storage.migrate import migrate, schema_state
 from watcher import clock, settling, systemd
+from watcher.alarms import Alarm, alarms_of, keep_journal
 from watcher.api import Access, Setup, build_app
 from watcher.chores import chores_of, run_chores
 from watcher.config import ConfigError, Settings
@@ -29,7 +30,9 @@ from watcher.daemon.rates import feeding, keep_rates, open_rates
 from watcher.domain.money import Network
 from watcher.follower import Follower
 from watcher.keys import load_box
+from watcher.metrics import Meter, Metrics
 from watcher.policy import Policy
+from watcher.status import admin_status
 from watcher.wakeup import News
 from watcher.webhooks.delivering import Deliverer
 from watcher.webhooks.sending import Sender
@@ -55,7 +58,10 @@ log = structlog.get_logger()
 
 @asynccontextmanager
 async def open_clients(
-    settings: Settings, policy: Policy, only: Collection[Network] | None = None
+    settings: Settings,
+    policy: Policy,
+    only: Collection[Network] | None = None,
+    meters: Mapping[Network, Meter] | None = None,
 ) -> AsyncIterator[dict[Network, ChainClient]]:
     """A client for every enabled network, or for those in `only`; closed at the end."""
     clients: dict[Network, ChainClient] = {}
@@ -63,7 +69,7 @@ async def open_clients(
         for name, network in policy.networks.items():
             if only is not None and name not in only:
                 continue
-            options = client_options(settings, network)
+            options = client_options(settings, network, (meters or {}).get(name))
             clients[name] = network.spec.open_client(network.spec, options)
         yield clients
     finally:
@@ -111,7 +117,8 @@ async def run(
     Raises:
         ConfigError: what the configuration names cannot be had.
     """
-    policy = build_policy(settings)
+    policy, metrics, started_at = build_policy(settings), Metrics(), clock.now()
+    meters = {name: metrics.of(name) for name in policy.networks}
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -119,12 +126,12 @@ async def run(
     async with (
         sandbox.open_nodes(settings) as mining,
         open_database(settings, policy) as engine,
-        open_clients(settings, policy) as clients,
+        open_clients(settings, policy, meters=meters) as clients,
     ):
         key = await sandbox.seed(engine, settings, policy) if settings.sandbox else None
         await _evaluate_past(engine, policy)
         followers = [
-            Follower(policy, name, client, engine, f"{socket.gethostname()}:{os.getpid()}")
+            Follower(policy, name, client, engine, _holder(), meters[name])
             for name, client in clients.items()
             if "follow" in roles
         ]
@@ -132,18 +139,30 @@ async def run(
         to_api, to_deliver = (news if role in roles else None for role in ("api", "deliver"))
         async with (
             keep_rates(settings, policy, clients, "api" in roles) as asking,
-            _api(settings, policy, engine, clients, to_api),
-            _deliverers(settings, policy, engine, to_deliver) as deliverers,
+            _api(settings, policy, engine, clients, to_api, metrics),
+            _deliverers(settings, policy, engine, to_deliver, metrics) as deliverers,
         ):
             if greet is not None and key is not None:
                 greet(key)
             works: list[Work] = [*mining, systemd.watchdog, news.run, *asking]
+            if followers:
+                works.append(partial(keep_journal, partial(_alarms, engine, policy, started_at)))
             if "chores" in roles:
                 works.append(partial(run_chores, engine, chores_of(engine, policy, clients)))
             await _follow(followers, deliverers, works, stop)
         for follower in followers:
             await follower.stop()
     log.info("stopped")
+
+
+def _holder() -> str:
+    """Who this process is, for the lease and for people."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+async def _alarms(engine: Engine, policy: Policy, started_at: int) -> list[Alarm]:
+    async with storage.read(engine) as conn:
+        return alarms_of(await admin_status(conn, policy, started_at, clock.now()))
 
 
 def _mode(settings: Settings, policy: Policy) -> Literal["live", "test", "sandbox"]:
@@ -178,6 +197,7 @@ async def _api(
     engine: Engine,
     clients: Mapping[Network, ChainClient],
     news: News | None,
+    metrics: Metrics,
 ) -> AsyncIterator[None]:
     """Serve the API; without `news`, that its readers wait for, do not."""
     if news is None:
@@ -191,6 +211,7 @@ async def _api(
         access=_access(settings),
         nodes=sandbox.nodes_of(settings),
         clients=clients,
+        metrics=metrics,
     )
     app = build_app(engine, policy, setup)
     runner = web.AppRunner(app, access_log=None)
@@ -210,14 +231,14 @@ async def _api(
 
 @asynccontextmanager
 async def _deliverers(
-    settings: Settings, policy: Policy, engine: Engine, news: News | None
+    settings: Settings, policy: Policy, engine: Engine, news: News | None, metrics: Metrics
 ) -> AsyncIterator[list[Deliverer]]:
     """What delivers; without `news`, that it waits for, nothing."""
     if news is None:
         yield []
         return
     box, sender = load_box(settings.secrets.key_file), Sender(policy.webhooks.allow_private)
-    deliverer = Deliverer(engine, policy, box, sender, news)
+    deliverer = Deliverer(engine, policy, box, sender, news, metrics=metrics)
     try:
         yield [deliverer]
     finally:

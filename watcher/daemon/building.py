@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from chains import NETWORKS
-from chains.base import ClientOptions, Explorer, NetworkSpec
+from chains.base import ClientOptions, Explorer, NetworkSpec, Observer, Unobserved
 from watcher.config import ConfigError, Settings
 from watcher.domain.blocks import Hash
 from watcher.domain.deposits import DepositRules, Tier
@@ -59,8 +59,10 @@ def _limits(settings: Settings) -> Limits:
     return Limits(settings.rates.max_age_seconds, settings.rates.max_spread_percent)
 
 
-def client_options(settings: Settings, network: NetworkPolicy) -> ClientOptions:
-    """How to talk to one network."""
+def client_options(
+    settings: Settings, network: NetworkPolicy, observer: Observer | None = None
+) -> ClientOptions:
+    """How to talk to one network, and who is told of it."""
     chosen = settings.networks[network.spec.name]
     given = chosen.genesis_hash or network.spec.genesis_hash
     return ClientOptions(
@@ -71,6 +73,7 @@ def client_options(settings: Settings, network: NetworkPolicy) -> ClientOptions:
         agreement=network.agreement,
         hedge_seconds=chosen.hedge_after_ms / 1000 or None,
         traces=(chosen.traces or "auto") if network.spec.needs_traces else "off",
+        observer=observer or Unobserved(),
     )
 
 

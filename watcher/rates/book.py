@@ -62,7 +62,10 @@ class RateBook:
         """How the sources do, and which pairs are refused; for the status."""
         refused = self.market(now).refused
         return {
-            "sources": [_source_row(name, state, now) for name, state in self._states.items()],
+            "sources": [
+                _source_row(name, state, self.limits.max_age_seconds, now)
+                for name, state in self._states.items()
+            ],
             "refused": [
                 {"base": base, "quote": quote, "reason": reason}
                 for (base, quote), reason in refused.items()
@@ -70,11 +73,13 @@ class RateBook:
         }
 
 
-def _source_row(name: str, state: SourceState, now: int) -> dict[str, Any]:
+def _source_row(name: str, state: SourceState, most_seconds: int, now: int) -> dict[str, Any]:
+    age = None if state.last_ok is None else max(0, now - state.last_ok)
     return {
         "source": name,
         "pairs": len(state.said),
         "last_ok": None if state.last_ok is None else rfc3339(state.last_ok),
-        "age_seconds": None if state.last_ok is None else max(0, now - state.last_ok),
+        "age_seconds": age,
+        "stale": state.last_error is not None if age is None else age > most_seconds,
         "last_error": state.last_error,
     }

@@ -20,6 +20,7 @@ from storage import Conn, Engine
 from storage.deliveries import Delivery
 from watcher import clock
 from watcher.keys import SecretBox
+from watcher.metrics import Metrics
 from watcher.policy import Policy
 from watcher.render import event_body
 from watcher.wakeup import News
@@ -47,10 +48,12 @@ class Deliverer:
         news: News,
         *,
         lease_seconds: int = LEASE_SECONDS,
+        metrics: Metrics | None = None,
     ) -> None:
         self._engine, self._policy, self._box, self._sender = engine, policy, box, sender
         self._news, self._told = news, 0
         self._lease_seconds = lease_seconds
+        self._metrics = metrics or Metrics()
         self._crowd = Crowd()
         self._outcomes: list[Outcome] = []
         self._over = asyncio.Event()
@@ -167,6 +170,7 @@ class Deliverer:
             answer = await self._sender.post(message, timeout_ms / 1000)
         outcome = Outcome(job, at, message, answer)
         self._outcomes.append(outcome)
+        self._metrics.delivered(outcome.accepted)
         if self._crowd.note(job.delivery.lane, outcome.accepted):
             tell = log.info if outcome.accepted else log.warning
             what = "a receiver accepts again" if outcome.accepted else "a receiver fails"

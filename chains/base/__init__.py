@@ -1,12 +1,4 @@
-"""What the daemon needs from a network, and how a client may fail.
-
-ChainError            all that a client may raise
-├─ ChainUnavailable   no usable answer now (timeout, 5xx): wait, try again or elsewhere
-│  ├─ RateLimited     it was asked too often (429): the same, and more slowly
-│  └─ EndpointRefused this endpoint will never answer this (401, 403, unknown method): elsewhere
-└─ ChainDataError     an answer that contradicts itself or its proof: quarantine, never store
-   └─ WrongChain      the endpoint follows another chain than configured
-"""
+"""What the daemon needs from a network. How a client may fail is drawn in `errors`."""
 
 from __future__ import annotations
 
@@ -14,6 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from chains.base.errors import ChainDataError as ChainDataError
+from chains.base.errors import ChainError as ChainError
+from chains.base.errors import ChainUnavailable as ChainUnavailable
+from chains.base.errors import EndpointRefused as EndpointRefused
+from chains.base.errors import RateLimited as RateLimited
+from chains.base.errors import WrongChain as WrongChain
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
 from watcher.domain.deposits import Depth
 from watcher.domain.money import Address, Asset, Family, Method, Network
@@ -21,35 +19,6 @@ from watcher.domain.rates import Feed, Round
 
 TRACE = "trace/"
 """Begins the position of what a contract sent: no block's hash commits to it, on any network."""
-
-
-class ChainError(Exception):
-    """What a client raises. The text never contains a URL, a key or a token."""
-
-
-class ChainUnavailable(ChainError):
-    """No usable answer now; the same call may work later or elsewhere."""
-
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-        """Seconds that the node asked us to wait, if it said so."""
-
-
-class RateLimited(ChainUnavailable):
-    """This endpoint was asked more often than it allows."""
-
-
-class EndpointRefused(ChainUnavailable):
-    """This endpoint does not serve this call to us: a matter of its plan or our key."""
-
-
-class ChainDataError(ChainError):
-    """An answer that contradicts itself or its proof."""
-
-
-class WrongChain(ChainDataError):
-    """The endpoint follows another chain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +109,30 @@ class Holding:
     first: int
     last: int
     """The same as `first` where the node can say at which block."""
+
+
+Outcome = Literal["ok", "unavailable", "rate_limited", "refused", "cancelled"]
+"""How one request ended: answered, whatever the answer is worth, or how it failed."""
+
+
+class Observer(Protocol):
+    """Told what a client does, as it does it. Returns at once, and raises nothing."""
+
+    def asked(self, endpoint: str, method: str, outcome: Outcome, seconds: float) -> None:
+        """A request to the endpoint of this name ended, after `seconds` on the wire."""
+
+    def proved(self, seconds: float) -> None:
+        """The answers for one block were read and proven, or refused, within `seconds`."""
+
+
+class Unobserved:
+    """Nobody looks."""
+
+    def asked(self, endpoint: str, method: str, outcome: Outcome, seconds: float) -> None:
+        """Nothing comes of it."""
+
+    def proved(self, seconds: float) -> None:
+        """Nothing comes of it."""
 
 
 class ChainClient(Protocol):
@@ -256,6 +249,7 @@ class ClientOptions:
     hedge_seconds: float | None = None
     """After so long without an answer the next endpoint is asked, too; None: never."""
     traces: Traces = "off"
+    observer: Observer = field(default_factory=Unobserved)
 
 
 @dataclass(frozen=True, slots=True)

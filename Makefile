@@ -52,8 +52,9 @@ lock: $(UV)  ## resolve the dependencies anew
 	echo 'uv' | $(LOCK) - -o requirements/uv.txt
 
 bench: setup  ## the measurements of benchmarks/, one after the other
-	@set -e; for each in benchmarks/*.py; do \
-		echo "== $$each"; $(BIN)/python -m "benchmarks.$$(basename "$$each" .py)"; done
+	@broken=; for each in benchmarks/*.py; do echo "== $$each"; \
+		$(BIN)/python -m "benchmarks.$$(basename "$$each" .py)" || broken="$$broken $$each"; done; \
+		test -z "$$broken" || { echo "failed:$$broken" >&2; exit 1; }
 
 clean:  ## what was made here, but not the databases of `make run`
 	rm -rf .venv node_modules build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

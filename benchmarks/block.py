@@ -15,21 +15,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from multiprocessing import Pipe, get_context
-from multiprocessing.connection import Connection
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-
-import msgspec
-from aiohttp import web
 
 import storage
 from benchmarks.harness import databases
+from benchmarks.harness.replay import replaying
 from benchmarks.proof import LISTING, recorded
 from chains.base import EndpointSettings
 from chains.evm.blocks import read_block
@@ -47,8 +41,6 @@ from watcher.domain.money import Network
 ROUNDS = 40
 SIZES = range(150, 201)
 ETHEREUM = Network("ethereum")
-
-Answers = dict[str, bytes]  # by method
 
 
 def main() -> None:
@@ -82,10 +74,12 @@ async def read_times(block_json: bytes, receipts_json: bytes) -> list[float]:
     ]
     rounds = []
     answers = {"eth_getBlockByNumber": block_json, "eth_getBlockReceipts": receipts_json}
-    async with replaying(answers) as node:
+    with replaying(answers) as url:
+        node = FastHTTPProvider(EndpointSettings("node", url))
         for _ in range(ROUNDS):
             fetched = await awaited(lambda: fetch(node))
             rounds.append([fetched, *(seconds(work) for work in works)])
+        await node.close()
     fetched, decoded, proven, found = map(statistics.median, zip(*rounds, strict=True))
     return [fetched, decoded, proven - decoded, found - proven]  # each holds the one before
 
@@ -114,42 +108,6 @@ async def store_time(url: str, block: Block) -> float:
     times = [await awaited(lambda n=number: connect(n, lease)) for number in range(1, ROUNDS + 1)]
     await storage.close(engine)
     return statistics.median(times)
-
-
-@asynccontextmanager
-async def replaying(answers: Answers) -> AsyncIterator[FastHTTPProvider]:
-    """A connection to a node in another process that gives these answers."""
-    ours, theirs = Pipe()
-    process = get_context("spawn").Process(target=serve, args=(theirs, answers), daemon=True)
-    process.start()
-    provider = FastHTTPProvider(EndpointSettings("node", f"http://127.0.0.1:{ours.recv()}"))
-    try:
-        yield provider
-    finally:
-        await provider.close()
-        process.terminate()
-        process.join()
-
-
-def serve(port: Connection, answers: Answers) -> None:
-    """Answer until the process is ended; tells its port through the pipe."""
-
-    async def answer(request: web.Request) -> web.Response:
-        call = json.loads(await request.read())
-        result = msgspec.Raw(answers[call["method"]])
-        body = msgspec.json.encode({"jsonrpc": "2.0", "id": call["id"], "result": result})
-        return web.Response(body=body, content_type="application/json")
-
-    async def run() -> None:
-        app = web.Application()
-        app.router.add_post("/", answer)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        port.send(runner.addresses[0][1])
-        await asyncio.Event().wait()
-
-    asyncio.run(run())
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,9 +44,20 @@ async def migrated(url: str) -> None:
 
 
 class Daemon:
-    """The real daemon with its worker process; ended by leaving the context."""
+    """The real daemon with its worker process; ended by leaving the context.
 
-    def __init__(self, folder: Path, database: str, node_url: str, **network: object) -> None:
+    Follows Ethereum at `node_url`, and other networks at `others`, URLs by name; `network` holds
+    keys of the former.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        database: str,
+        node_url: str,
+        others: Mapping[str, str] | None = None,
+        **network: object,
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.config = write_config(folder, database, node_url, port=self.port, **network)
@@ -82,3 +94,10 @@ class Daemon:
                 return bool(answer.status == 200)
         except OSError:  # refused, or no answer in time
             return False
+
+
+def _table(network: str, url: str) -> str:
+    """A network from its first block, on a chain of its own."""
+    endpoints = f'endpoints = [{{ name = "a", url = {json.dumps(url)} }}]'
+    rules = 'genesis_hash = "any"\nconfirmations = 3\nstart_block = 0'
+    return f"[networks.{network}]\n{endpoints}\n{rules}\n"

@@ -137,6 +137,14 @@ class FakeChain:
             for asset in assets
         ]
 
+    async def repeat_balances(self, holdings: Sequence[Holding]) -> Sequence[frozenset[str]]:
+        self._answer()
+        names = frozenset(self.names)
+        return [
+            names if each.units == self._held(each.address, each.method, each.last) else frozenset()
+            for each in holdings
+        ]
+
     async def rounds(self) -> Sequence[Round]:
         self._answer()
         return self.fed

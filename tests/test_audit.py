@@ -41,6 +41,7 @@ from watcher.domain.deposits import Deposit, DepositStatus
 from watcher.domain.invoices import Flag, InvoiceStatus
 from watcher.domain.money import Address, Asset, Method
 from watcher.findings import accept_finding, dismiss_finding
+from watcher.rates.book import RateBook
 from watcher.refused import NoRate, NotFound, NotOpen
 
 POL = Method("polygon:pol")
@@ -61,6 +62,7 @@ class World:
     def __init__(self, engine: Engine) -> None:
         self.engine, self.chain = engine, FakeChain()
         self.follower = make_follower(self.chain, engine, POLICY)
+        self.rules = POLICY.networks[NETWORK]
 
     async def live(self, blocks: int = 1) -> None:
         """Mine, and follow; all of it is final at once."""
@@ -70,7 +72,7 @@ class World:
         self.chain.final = self.chain.tip.number
 
     async def audit(self) -> Report:
-        return await Audit(self.engine, POLICY.networks[NETWORK], self.chain).run()
+        return await Audit(self.engine, self.rules, self.chain).run()
 
     def hide(self, units: int, method: Method = POL, to: Address = ADDRESS) -> None:
         """Money in the next block that no block tells of; below zero it leaves."""
@@ -322,6 +324,80 @@ async def test_a_token_without_a_balance_is_told_and_is_not_empty(engine: Engine
     assert await world.findings() == []
 
 
+class Lying(FakeChain):
+    """The endpoint that is asked for balances says more of POL than the others, or less."""
+
+    def __init__(self) -> None:
+        super().__init__(["liar", "honest"])
+        self.more = 0
+        self.lies_about: set[int | None] = {None}
+
+    async def balances(
+        self, addresses: Sequence[Address], assets: Sequence[Asset], number: int | None
+    ) -> Sequence[Holding]:
+        found = await super().balances(addresses, assets, number)
+        more = self.more if number in self.lies_about else 0
+        return [
+            replace(each, units=(each.units or 0) + more) if each.method == POL else each
+            for each in found
+        ]
+
+
+@pytest.fixture
+async def lying(engine: Engine) -> tuple[World, Lying]:
+    await open_shop(engine)
+    world, chain = World(engine), Lying()
+    world.chain, world.rules = chain, replace(world.rules, agreement=2)
+    world.follower = make_follower(chain, engine, POLICY)
+    await world.live(3)
+    return world, chain
+
+
+async def test_a_balance_that_one_endpoint_invents_is_no_finding(
+    lying: tuple[World, Lying],
+) -> None:
+    world, chain = lying
+    chain.more = COIN
+    report = await world.audit()
+    assert await world.findings() == []
+    said = "1 balances differ from the ledger, and fewer than 2 endpoints say so"
+    assert report.run.reason == said
+
+
+async def test_money_that_one_endpoint_hid_does_not_come_a_second_time(
+    lying: tuple[World, Lying],
+) -> None:
+    world, chain = lying
+    chain.mine(make_transfer(COIN, method=POL))
+    await world.live(2)
+    await world.audit()
+    chain.more = -COIN
+    await world.audit()
+    chain.more = 0
+    report = await world.audit()
+    assert (report.run.reason, await world.findings()) == (None, [])
+
+
+async def test_what_enough_endpoints_say_is_found(lying: tuple[World, Lying]) -> None:
+    world, _ = lying
+    world.hide(COIN)
+    await world.live(2)
+    await world.audit()
+    assert (await world.finding()).units == COIN
+
+
+async def test_an_older_balance_that_one_endpoint_invents_makes_no_surplus(
+    lying: tuple[World, Lying],
+) -> None:
+    world, chain = lying
+    await world.audit()
+    world.hide(-(10**13))
+    await world.live(9)
+    chain.more, chain.lies_about = COIN, set(range(20))
+    await world.audit()
+    assert [each.kind for each in await world.findings()] == [FindingKind.OUTGOING]
+
+
 async def test_an_accepted_surplus_pays_the_invoice_by_hand(world: World) -> None:
     world.hide(2 * COIN)
     await world.live(2)
@@ -455,7 +531,7 @@ async def test_a_surplus_of_an_asset_without_a_rate_is_not_accepted(world: World
     world.hide(5, METHOD)
     await world.live(2)
     await world.audit()
-    policy = replace(POLICY, rates={})
+    policy = replace(POLICY, rates=RateBook())
     async with storage.write(world.engine) as conn:
         with pytest.raises(NoRate):
             await accept_finding(conn, policy, (await world.finding()).id, NOW)

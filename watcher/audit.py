@@ -81,6 +81,8 @@ class Audit:
         self._older_states = OLDER_STATES
         self._number: int | None = None
         self._silent: set[Method] = set()
+        self._doubtful = 0
+        """Balances that differ from the ledger, and that too few endpoints repeat."""
 
     async def run(self) -> Report:
         """Audit whoever is due, as far as endpoints and their budgets allow."""
@@ -98,12 +100,22 @@ class Audit:
             reached = others[-1] if len(others) == OTHERS_AT_ONCE else None
         except (Stopped, ChainError) as error:
             reason = str(error)
-        if reason is None and self._silent:
-            reason = f"no balance could be had of {', '.join(sorted(self._silent))}"
-        run = Run(clock.now(), self._number, audited, reason, reached)
+        run = Run(clock.now(), self._number, audited, reason or self._unsure(), reached)
         async with storage.write(self._engine) as conn:
             await storage.holdings.note_run(conn, self._network, run)
         return Report(run, found)
+
+    def _unsure(self) -> str | None:
+        """What this run could not compare."""
+        said = []
+        if self._silent:
+            said.append(f"no balance could be had of {', '.join(sorted(self._silent))}")
+        if self._doubtful:
+            said.append(
+                f"{self._doubtful} balances differ from the ledger, and fewer than "
+                f"{self._rules.agreement} endpoints say so"
+            )
+        return "; ".join(said) or None
 
     async def _due(self) -> tuple[list[Address], list[Address], Address | None]:
         """Whose turn it is: the open ones, the next of all others, and after whom those come."""
@@ -133,6 +145,9 @@ class Audit:
             result = await self._compare(accounts[holding.address, holding.method], holding)
             if result is not None:
                 results[holding] = result
+        for holding in await self._not_repeated([h for h, r in results.items() if r.differences]):
+            self._doubtful += 1
+            del results[holding]
         blocks = await self._blocks(results.values())
 
         async def work(conn: Conn) -> list[Finding]:
@@ -167,7 +182,20 @@ class Audit:
             return None
         if held.units is None or not held.first == held.last == number:
             return None
+        if await self._not_repeated([held]):
+            return None
         return Measure(number, number, held.units, arrived(account.deposits, number))
+
+    async def _not_repeated(self, holdings: Sequence[Holding]) -> list[Holding]:
+        """Those of them that fewer endpoints say than must agree: one may lie, or lag.
+
+        What it took away it would give back in the next run, as a surplus that was counted already.
+        """
+        needed = self._rules.agreement
+        if needed == 1 or not holdings:
+            return []
+        names = await self._client.repeat_balances(holdings)
+        return [each for each, who in zip(holdings, names, strict=True) if len(who) < needed]
 
     async def _blocks(self, results: Iterable[Comparison]) -> dict[int, BlockRef]:
         """The last block of each difference: a surplus may become a deposit in it."""

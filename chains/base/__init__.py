@@ -100,7 +100,7 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What an address held of one asset, at some block from `first` to `last`."""
+    """What an address held of one asset, at some block from `first` to `last`, which may be one."""
 
     address: Address
     method: Method
@@ -108,7 +108,6 @@ class Holding:
     """None: the token gave no balance, be it that no contract is there or that it failed."""
     first: int
     last: int
-    """The same as `first` where the node can say at which block."""
 
 
 Outcome = Literal["ok", "unavailable", "rate_limited", "refused", "cancelled"]
@@ -187,8 +186,10 @@ class ChainClient(Protocol):
         Raises:
             EndpointRefused: no endpoint keeps the state at `number`.
             ChainUnavailable: no usable answer now, or nothing is known to be final.
-            ChainDataError: every endpoint contradicted itself.
         """
+
+    async def repeat_balances(self, holdings: Sequence[Holding]) -> Sequence[frozenset[str]]:
+        """Names of the endpoints that, asked now, say the same of each as one did."""
 
     async def rounds(self) -> Sequence[Round]:
         """What each of the network's feeds says that endpoints tell of, unproven."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 
 from eth_abi.abi import encode
 
-from chains.base import ChainDataError, ChainUnavailable
+from chains.base import ChainDataError, ChainUnavailable, Holding
 from chains.endpoint import Endpoint
+from chains.endpoints import EndpointPool, occasionally
 from chains.evm import calls
 from chains.evm.multicall import MULTICALL, aggregate, call
 from chains.evm.rpc import NoState, Reverted
@@ -37,6 +40,26 @@ async def units_held(node: Endpoint, number: int, asked: Sequence[Question]) -> 
         return await _one_by_one(node, number, asked) if found is None else found
     except NoState as error:
         raise Missing(f"no state of block {number}: {error}") from error
+
+
+async def repeat(
+    pool: EndpointPool, holdings: Sequence[Holding], assets: Sequence[Asset]
+) -> list[frozenset[str]]:
+    """Who says the same of each, after the same block."""
+    listed = {asset.method: asset for asset in assets}
+    names: list[frozenset[str]] = []
+    for number, same_block in groupby(holdings, attrgetter("last")):
+        held = list(same_block)
+        for start in range(0, len(held), AT_ONCE):
+            few = held[start : start + AT_ONCE]
+            asked = [(each.address, listed[each.method]) for each in few]
+            read = partial(units_held, number=number, asked=asked)
+            said = await pool.each(occasionally(read))
+            names += [
+                frozenset(name for name, units in said.items() if units[place] == each.units)
+                for place, each in enumerate(few)
+            ]
+    return names
 
 
 async def _by_multicall(

@@ -144,6 +144,9 @@ class EvmClient:
             for (address, asset), each in zip(asked, units, strict=True)
         ]
 
+    async def repeat_balances(self, holdings: Sequence[Holding]) -> Sequence[frozenset[str]]:
+        return await balances.repeat(self._pool, holdings, self._options.assets)
+
     async def rounds(self) -> Sequence[Round]:
         if not self._feeds:
             return []

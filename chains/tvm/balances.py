@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import msgspec
 
 from chains.base import ChainDataError, ChainUnavailable, Holding
 from chains.endpoint import Endpoint
+from chains.endpoints import EndpointPool, occasionally
 from chains.tvm import calls
 from chains.tvm.address import raw
 from watcher.domain.money import Address, Asset
@@ -72,6 +74,32 @@ async def holdings(
         for address, held in zip(addresses, found, strict=True)
         for asset, units in zip(assets, held, strict=True)
     ]
+
+
+async def repeat(
+    pool: EndpointPool, held: Sequence[Holding], assets: Sequence[Asset]
+) -> list[frozenset[str]]:
+    """Who says the same of each; what moved since then nobody repeats."""
+    names: list[frozenset[str]] = []
+    for start in range(0, len(held), AT_ONCE):
+        few = held[start : start + AT_ONCE]
+        methods = {each.method for each in few}
+        read = partial(
+            holdings,
+            addresses=sorted({each.address for each in few}),
+            assets=[asset for asset in assets if asset.method in methods],
+        )
+        said = {
+            name: {(each.address, each.method): each.units for each in told}
+            for name, told in (await pool.each(occasionally(read))).items()
+        }
+        names += [
+            frozenset(
+                n for n, told in said.items() if told[each.address, each.method] == each.units
+            )
+            for each in few
+        ]
+    return names
 
 
 async def _units(node: Endpoint, address: Address, assets: Sequence[Asset]) -> list[int | None]:

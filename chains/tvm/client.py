@@ -156,6 +156,9 @@ class TronClient:
             found += await self._pool.ask(partial(balances.holdings, addresses=few, assets=assets))
         return found
 
+    async def repeat_balances(self, holdings: Sequence[Holding]) -> Sequence[frozenset[str]]:
+        return await balances.repeat(self._pool, holdings, self._options.assets)
+
     async def rounds(self) -> Sequence[Round]:
         return []  # its feeds would be another chain's copies
 

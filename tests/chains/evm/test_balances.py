@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
@@ -225,3 +226,16 @@ async def test_the_embedded_node_answers_by_multicall_too() -> None:
         assert await held(client, 1, ETH, USDT) == [5, 7]
         assert await held(client, 2, ETH, USDT) == [6, 7]
         assert proxy.calls["eth_getBalance"] == 0
+
+
+async def test_each_balance_is_repeated_by_those_who_say_the_same(anvil: Anvil) -> None:
+    pruned = faults.error(PRUNED)
+    async with Proxy(anvil.url) as other, open_client(anvil.url, other.url) as client:
+        *older, _ = await client.balances([STRANGER, SHOP], [ETH, USDT], 1)
+        [newer] = await client.balances([SHOP], [ETH], 2)
+        false = replace(newer, units=9)
+        said = await client.repeat_balances([*older, newer, false])
+        assert said == [*([{"a", "b"}] * 4), set()]
+        other.fail(pruned, *STATE)
+        assert await client.repeat_balances([newer, false]) == [{"a"}, set()]
+        assert [each.state for each in client.endpoints()] == ["healthy", "healthy"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -181,3 +182,13 @@ async def test_an_embedded_node_holds_what_its_final_blocks_paid() -> None:
         node.chain.send(Order(inner(SHOP), 100))
         node.mine()
         assert await held(client, sandbox.TRX, sandbox.COIN, sandbox.USDT) == [5, 8, 7]
+
+
+async def test_each_balance_is_repeated_by_those_who_say_the_same(holding: JavaTron) -> None:
+    async with open_client(holding) as client:
+        found = await client.balances([STRANGER, SHOP], ASSETS, None)
+        false = replace(found[-1], units=9)
+        [*true, nobody] = await client.repeat_balances([*found, false])
+        names = {each.name for each in client.endpoints()}
+    assert true == [names] * len(found)
+    assert nobody == set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, Text, func, insert, literal, or_, select, type_coerce, update
+from sqlalchemy import Row, Select, Text, func, insert, literal, or_, select, tuple_, update
 
 from storage import addresses, schema
 from storage.dialects import among
@@ -111,11 +111,12 @@ async def listing(
     flag: Flag | None = None,
     created_after: int | None = None,
     created_before: int | None = None,
-    after: str | None = None,
+    after: tuple[int, str] | None = None,
     limit: int = 100,
 ) -> list[Invoice]:
-    """The merchant's invoices, newest first; `after` is the last id of the page before.
+    """The merchant's invoices, newest first; `after` is where the page before ended.
 
+    That is the `created_at` and id of its last invoice.
     `created_after` includes its own second and `created_before` does not, so windows fit together.
     """
     query = select(table).where(table.c.merchant_id == merchant_id)
@@ -124,14 +125,15 @@ async def listing(
     if external_id is not None:
         query = query.where(table.c.external_id == external_id)
     if flag is not None:
-        query = query.where(type_coerce(table.c.flags, Text).contains(f",{flag},", autoescape=True))
+        query = query.where(schema.FLAGGED[flag])
     if created_after is not None:
         query = query.where(table.c.created_at >= created_after)
     if created_before is not None:
         query = query.where(table.c.created_at < created_before)
     if after is not None:
-        query = query.where(table.c.id < after)
-    return await _load(conn, query.order_by(table.c.id.desc()).limit(limit))
+        query = query.where(tuple_(table.c.created_at, table.c.id) < tuple_(*after))
+    newest_first = query.order_by(table.c.created_at.desc(), table.c.id.desc())
+    return await _load(conn, newest_first.limit(limit))
 
 
 async def counts(conn: Conn) -> dict[str, int]:

@@ -73,9 +73,20 @@ async def secrets_of_invoices(conn: Conn, invoice_ids: Iterable[str]) -> dict[st
     return {id: secrets[key] for id, key in opened_by.items() if key in secrets}
 
 
-async def listing(conn: Conn, merchant_id: str | None = None) -> list[Key]:
-    """All keys, or one merchant's, oldest first; revoked ones too."""
-    query = select(*_COLUMNS).order_by(table.c.id)
+async def listing(
+    conn: Conn,
+    merchant_id: str | None = None,
+    *,
+    after: str | None = None,
+    limit: int | None = None,
+) -> list[Key]:
+    """All keys, or one merchant's, oldest first; revoked ones too.
+
+    `after` is the last id of the page before.
+    """
+    query = select(*_COLUMNS).order_by(table.c.id).limit(limit)
+    if after is not None:
+        query = query.where(table.c.id > after)
     if merchant_id is not None:
         query = query.where(table.c.merchant_id == merchant_id)
     return [Key(*row) for row in await conn.execute(query)]

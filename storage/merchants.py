@@ -37,6 +37,11 @@ async def get(conn: Conn, id: str) -> Merchant | None:
     return Merchant(*row) if row else None
 
 
-async def listing(conn: Conn) -> list[Merchant]:
-    """All merchants, oldest first."""
-    return [Merchant(*row) for row in await conn.execute(select(*_COLUMNS).order_by(table.c.id))]
+async def listing(
+    conn: Conn, *, after: str | None = None, limit: int | None = None
+) -> list[Merchant]:
+    """All merchants, oldest first; `after` is the last id of the page before."""
+    query = select(*_COLUMNS).order_by(table.c.id).limit(limit)
+    if after is not None:
+        query = query.where(table.c.id > after)
+    return [Merchant(*row) for row in await conn.execute(query)]

@@ -24,8 +24,11 @@ from storage.schema_webhooks import deliveries as deliveries
 from storage.schema_webhooks import tries as tries
 from storage.schema_webhooks import webhooks as webhooks
 from storage.types import DepthText, Exact, JsonText, Uint256, Words
+from watcher.domain.invoices import Flag
 
 FREE = text("invoice_id IS NULL")
+# Literal, as the next: a few have any flag at all, and each flag has an index of its own.
+FLAGGED = {flag: text(f"flags LIKE '%,{flag.value},%'") for flag in Flag}
 PENDING = text("status = 'pending'")  # literal: a parameter would not match the partial index
 
 merchants = table(
@@ -84,11 +87,15 @@ invoices = table(
     Column("confirmed", Exact, nullable=False),
     number("updated_at"),
     number("paid_at", nullable=True),
-    Index(None, "merchant_id", "id"),
-    Index(None, "merchant_id", "status", "id"),
-    Index(None, "merchant_id", "external_id"),
+    Index(None, "merchant_id", "created_at", "id"),
+    Index(None, "merchant_id", "status", "created_at", "id"),
+    Index(None, "merchant_id", "external_id", "created_at", "id"),
     Index(None, "deadline"),
     Index(None, "status", "deadline"),
+    *(
+        partial(f"ix_invoices_{flag.value}", "merchant_id", "created_at", "id", where=flagged)
+        for flag, flagged in FLAGGED.items()
+    ),
 )
 
 quotes = table(
@@ -157,6 +164,8 @@ deposits = table(
     Column("accepted_by_hand", Boolean, nullable=False),
     UniqueConstraint("network", "block_hash", "tx_hash", "position"),  # finds a block's, too
     Index(None, "merchant_id", "id"),
+    Index(None, "merchant_id", "network", "id"),
+    Index(None, "merchant_id", "status", "id"),
     Index(None, "invoice_id"),
     Index(None, "address"),
     Index(None, "tx_hash"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
-from sqlalchemy import Update, case, func, select, update
+from sqlalchemy import case, func, select, update
+from sqlalchemy import delete as sql_delete
 
 from storage import schema
 from storage.dialects import inserting
@@ -63,10 +64,17 @@ async def get(conn: Conn, id: str) -> Wallet | None:
     return Wallet(*row) if row else None
 
 
-async def listing(conn: Conn, merchant_id: str | None = None) -> list[tuple[Wallet, int | None]]:
+async def listing(
+    conn: Conn,
+    merchant_id: str | None = None,
+    *,
+    after: str | None = None,
+    limit: int | None = None,
+) -> list[tuple[Wallet, int | None]]:
     """All wallets, or one merchant's, oldest first, each with how many addresses are left.
 
-    None is left to count for an xpub: it does not run out.
+    None is left to count for an xpub: it does not run out. `after` is the last id of the page
+    before.
     """
     addresses = schema.addresses
     free = (
@@ -75,7 +83,9 @@ async def listing(conn: Conn, merchant_id: str | None = None) -> list[tuple[Wall
         .scalar_subquery()
     )
     left = case((table.c.kind == "pool", free))
-    query = select(*_COLUMNS, left).order_by(table.c.created_at, table.c.id)
+    query = select(*_COLUMNS, left).order_by(table.c.id).limit(limit)
+    if after is not None:
+        query = query.where(table.c.id > after)
     if merchant_id is not None:
         query = query.where(table.c.merchant_id == merchant_id)
     return [(Wallet(*row[:-1]), row[-1]) for row in await conn.execute(query)]
@@ -95,19 +105,35 @@ async def lock(conn: Conn, merchant_id: str, family: Family) -> None:
     await conn.execute(query.with_for_update(key_share=True))
 
 
-async def take_index(conn: Conn, wallet_id: str) -> int:
-    """Take the next index: consecutive, each once, by the lock of the wallet's row."""
-    following = table.c.next_index + 1
-    return await _next_index(conn, wallet_id, update(table).values(next_index=following)) - 1
+async def delete(conn: Conn, id: str) -> bool:
+    """Delete a wallet with its free addresses; False where one is an invoice's: roll back.
+
+    Deleting what is free waits for whoever is giving one of them; only then none is left to give,
+    and all that were given can be seen.
+    """
+    addresses = schema.addresses
+    await conn.execute(select(table.c.id).where(table.c.id == id).with_for_update())
+    await conn.execute(sql_delete(addresses).where(addresses.c.wallet_id == id, schema.FREE))
+    given = select(addresses.c.address).where(addresses.c.wallet_id == id).limit(1)
+    if (await conn.execute(given)).first() is not None:
+        return False
+    await conn.execute(sql_delete(table).where(table.c.id == id))
+    return True
+
+
+async def take_index(conn: Conn, wallet_id: str) -> int | None:
+    """Take the next index: consecutive, each once, by the lock of the wallet's row.
+
+    None where the wallet was deleted just now.
+    """
+    take = update(table).where(table.c.id == wallet_id).values(next_index=table.c.next_index + 1)
+    following: int | None = await conn.scalar(take.returning(table.c.next_index))
+    return None if following is None else following - 1
 
 
 async def skip(conn: Conn, wallet_id: str, to: int) -> int:
     """Give out no index below `to` from now on; return the next one, which never goes back."""
     further = case((table.c.next_index < to, to), else_=table.c.next_index)
-    return await _next_index(conn, wallet_id, update(table).values(next_index=further))
-
-
-async def _next_index(conn: Conn, wallet_id: str, change: Update) -> int:
-    done = change.where(table.c.id == wallet_id).returning(table.c.next_index)
-    following: int = (await conn.execute(done)).scalar_one()
+    change = update(table).where(table.c.id == wallet_id).values(next_index=further)
+    following: int = (await conn.execute(change.returning(table.c.next_index))).scalar_one()
     return following

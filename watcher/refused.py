@@ -91,3 +91,7 @@ class RequestRunning(Refused):
 
 class KeyReused(Refused):
     """This Idempotency-Key came with another request before; use a new one for each."""
+
+
+class WalletInUse(Refused):
+    """An invoice has an address of this wallet, which must be watched for ever."""

@@ -25,7 +25,14 @@ from watcher.derivation import (
 from watcher.domain.invoices import Invoice
 from watcher.domain.money import Address, Family
 from watcher.policy import Policy
-from watcher.refused import AddressTampered, AlreadyThere, BadField, NoAddressLeft, NotFound
+from watcher.refused import (
+    AddressTampered,
+    AlreadyThere,
+    BadField,
+    NoAddressLeft,
+    NotFound,
+    WalletInUse,
+)
 
 
 async def add_xpub(
@@ -119,7 +126,9 @@ async def _derive_next(
     conn: Conn, codec: AddressCodec, wallet: Wallet, xpub: str, invoice_id: str, now: int
 ) -> Address | None:
     """Give the address at the wallet's next free index; None behind the last that there is."""
-    while (index := await storage.wallets.take_index(conn, wallet.id)) < HARDENED:
+    while (index := await storage.wallets.take_index(conn, wallet.id)) is not None:
+        if index >= HARDENED:
+            break
         address = codec.of_key(derive(_account(xpub), index))
         assigned = Assigned(wallet.family, address, wallet.id, index, invoice_id)
         with suppress(storage.addresses.AddressTaken):  # a pool holds it: the next index
@@ -169,6 +178,29 @@ def path_of(wallet: Wallet, index: int | None) -> str | None:
     if wallet.xpub is None or index is None:
         return None
     return path(_account(wallet.xpub), index)
+
+
+def codec_of(policy: Policy, family: str) -> AddressCodec:
+    """How the addresses of a family are written; raises BadField for one that is not enabled."""
+    for network in policy.networks.values():
+        if network.spec.family == family:
+            return network.spec.codec
+    known = ", ".join(sorted(set(policy.families.values()))) or "none"
+    raise BadField(f"no enabled network is of this family; there are {known}", field="family")
+
+
+async def delete_wallet(conn: Conn, merchant_id: str, wallet_id: str) -> None:
+    """Delete a wallet that no invoice ever got an address of.
+
+    Raises:
+        NotFound: no such wallet of this merchant.
+        WalletInUse: one did.
+    """
+    wallet = await storage.wallets.get(conn, wallet_id)
+    if wallet is None or wallet.merchant_id != merchant_id:
+        raise NotFound("there is no such wallet")
+    if not await storage.wallets.delete(conn, wallet_id):
+        raise WalletInUse
 
 
 async def find_wallet(conn: Conn, wallet_id: str) -> Wallet:

@@ -20,6 +20,9 @@ ASKED = [
     ("GET", "/v1/deposits", "deposits:read"),
     ("GET", "/v1/deposits/dep_1", "deposits:read"),
     ("GET", "/v1/events", "events:read"),
+    ("GET", "/v1/wallets", "wallets:write"),
+    ("POST", "/v1/wallets", "wallets:write"),
+    ("DELETE", "/v1/wallets/wal_1", "wallets:write"),
 ]
 
 
@@ -105,6 +108,7 @@ async def test_a_public_key_creates_and_shows_and_no_more(shop: Shop) -> None:
         await shop.get("/v1/deposits", public),
         await shop.get("/v1/deposits/dep_1", public),
         await shop.get("/v1/events", public),
+        await shop.get("/v1/wallets", public),
         await shop.post(f"{path}/select", {"method": "ethereum:usdt"}, public),
         await shop.ask("POST", f"{path}/cancel", public),
     ]

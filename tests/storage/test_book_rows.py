@@ -195,7 +195,7 @@ async def test_invoices_are_listed_newest_first(
             flags=frozenset({Flag.WRONG_ASSET, Flag.LATE} if number == 2 else {Flag.LATE}),
         )
     if "after" in asked:
-        asked = {"after": ids[asked["after"]]}
+        asked = {"after": (asked["after"], ids[asked["after"]])}
     listed = await invoices.listing(conn, MERCHANT, **{"limit": 10, **asked})
     assert [invoice.id for invoice in listed] == [ids[number] for number in found]
     assert await invoices.listing(conn, "mer_none") == []

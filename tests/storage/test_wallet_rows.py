@@ -115,8 +115,8 @@ async def test_wallets_are_listed_with_what_is_left(conn: Conn) -> None:
     await wallets.add(conn, make_wallet("2", created_at=5), "2")
     await open_invoice(conn, addresses={})
     await addresses.take_from_pool(conn, WALLET, make_id("inv"), 1)
-    listed = [(wallet.id, left) for wallet, left in await wallets.listing(conn, MERCHANT)]
-    assert listed == [(WALLET, 2), (make_id("wal", "2"), None)]
+    listed = {wallet.id: left for wallet, left in await wallets.listing(conn, MERCHANT)}
+    assert listed == {WALLET: 2, make_id("wal", "2"): None}
     assert await wallets.listing(conn, "mer_other") == []
 
 

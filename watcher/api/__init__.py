@@ -5,7 +5,19 @@ from __future__ import annotations
 from aiohttp import web
 
 from storage import Engine
-from watcher.api import admin, audit, deposits, events, explorer, invoices, rates, tools, webhooks
+from watcher.api import (
+    admin,
+    audit,
+    deposits,
+    events,
+    explorer,
+    invoices,
+    merchants,
+    rates,
+    tools,
+    wallets,
+    webhooks,
+)
 from watcher.api.context import (
     ADMIN_TOKEN,
     BOX,
@@ -27,7 +39,18 @@ from watcher.policy import Policy
 
 __all__ = ["RESOURCES", "Access", "Setup", "build_app"]
 
-RESOURCES = (invoices, deposits, events, rates, webhooks, admin, audit, tools)
+RESOURCES = (
+    invoices,
+    deposits,
+    events,
+    rates,
+    wallets,
+    webhooks,
+    admin,
+    audit,
+    merchants,
+    tools,
+)
 
 
 def build_app(engine: Engine, policy: Policy, setup: Setup) -> web.Application:

@@ -33,6 +33,7 @@ REFUSALS: dict[type[refused.Refused], tuple[int, str]] = {
     refused.NoAddressLeft: (409, "no_address_left"),
     refused.TooManyWebhooks: (409, "too_many_webhooks"),
     refused.WebhookDisabled: (409, "webhook_disabled"),
+    refused.WalletInUse: (409, "wallet_in_use"),
     refused.AlreadyThere: (409, "already_exists"),
     refused.AddressTampered: (409, "address_mismatch"),
     refused.NotOurs: (409, "not_in_our_chain"),

@@ -63,13 +63,13 @@ async def listing(request: web.Request) -> web.Response:
             flag=query.flag,
             created_after=seconds(query.created_after),
             created_before=seconds(query.created_before),
-            after=query.after,
+            after=query.place(),
             limit=query.limit + 1,
         )
         page = found[: query.limit]
         data = await invoicing.show_invoices(conn, request.app[POLICY], page, now())
-    more = len(found) > query.limit
-    return web.json_response({"data": data, "next": page[-1].id if more else None})
+    following = f"{page[-1].created_at}-{page[-1].id}" if len(found) > query.limit else None
+    return web.json_response({"data": data, "next": following})
 
 
 @routes.get("/v1/invoices/{id:[0-9A-Za-z_]+}")

@@ -192,6 +192,14 @@ class InvoiceQuery(Page):
     external_id: Line | None = None
     created_after: AwareDatetime | None = None
     created_before: AwareDatetime | None = None
+    after: Annotated[str, Field(pattern=r"^\d{1,12}-inv_[0-9A-Z]{26}$")] | None = None
+
+    def place(self) -> tuple[int, str] | None:
+        """The `created_at` and id that the page before ended with."""
+        if self.after is None:
+            return None
+        created_at, _, id = self.after.partition("-")
+        return int(created_at), id
 
 
 class DepositQuery(Page):

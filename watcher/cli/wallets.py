@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 import storage
-from chains.base import AddressCodec
 from storage import Conn
 from storage.addresses import Assigned
 from storage.wallets import Wallet
@@ -52,7 +51,7 @@ def add(
     lines = None if addresses is None else _lines(addresses)
 
     async def work(conn: Conn, policy: Policy) -> tuple[Wallet, list[str]]:
-        codec = _codec(policy, family)
+        codec = wallets.codec_of(policy, family)
         await find_merchant(conn, merchant)
         if xpub is not None:
             wallet = await wallets.add_xpub(conn, merchant, Family(family), xpub, from_index, now())
@@ -166,7 +165,7 @@ def _address_row(
             else f"{units} units of {method}"
         )
     return (
-        _codec(policy, assigned.family).show(assigned.address),
+        wallets.codec_of(policy, assigned.family).show(assigned.address),
         assigned.wallet_id,
         wallets.path_of(wallet, assigned.index),
         assigned.index,
@@ -177,14 +176,6 @@ def _address_row(
 
 def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else [value]
-
-
-def _codec(policy: Policy, family: str) -> AddressCodec:
-    for network in policy.networks.values():
-        if network.spec.family == family:
-            return network.spec.codec
-    known = ", ".join(sorted(set(policy.families.values()))) or "none"
-    raise BadField(f"no enabled network is of this family; there are {known}", field="family")
 
 
 def _lines(path: Path) -> list[str]:

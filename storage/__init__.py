@@ -226,6 +226,7 @@ def _postgres_arguments() -> dict[str, Any]:
         "server_settings": {
             "application_name": "deposit-watcher",
             "jit": "off",  # costs more than it gives on short statements
+            "random_page_cost": "1.1",  # no turning disk: what is scattered is found by its index
             # A process that vanished in the middle must not hold its locks for ever.
             "idle_in_transaction_session_timeout": "60s",
         },

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from typing import NoReturn
 
 import pytest
 
@@ -15,6 +16,7 @@ from watcher.domain.rates import (
     Market,
     Observation,
     Pair,
+    Rate,
     find_rate,
     median,
     parse_quotation,
@@ -71,6 +73,27 @@ def test_find_rate(currency: str, symbol: str, expected: str | None) -> None:
 def test_the_shortest_way_wins() -> None:
     direct = {("A", "B"): "2", ("B", "C"): "2", ("A", "C"): "5"}
     assert rate(market(fixed=direct), "C", "A") == "5"
+
+
+class Looked(dict[Pair, Rate]):
+    """Rates that count how often they were gone through."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[Pair]:
+        self.times += 1
+        return super().__iter__()
+
+    def items(self) -> NoReturn:
+        raise AssertionError("every rate was looked at, where names are enough")
+
+
+@pytest.mark.parametrize("currency", ["USD", "C169", "NOWHERE"])
+def test_looking_for_a_way_goes_through_the_pairs_once(currency: str) -> None:
+    rates = Looked({(f"C{number}", "USD"): Rate(Fraction(2)) for number in range(170)})
+    found = find_rate(Market(rates), currency, "C0")
+    assert (found is None) == (currency == "NOWHERE")
+    assert rates.times == 1
 
 
 def test_a_rate_is_cut_after_18_decimals() -> None:

@@ -6,10 +6,11 @@ A price is an exact `Fraction`; `at` and `now` are epoch seconds.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from watcher.domain.money import Address, rounded_down
 
@@ -162,28 +163,45 @@ def find_rate(market: Market, currency: str, symbol: str) -> Rate | None:
     others, by the shortest way; None where no way leads from one to the other, or where the rate is
     too small to write down.
     """
-    currency, symbol = currency.upper(), symbol.upper()
-    known = {symbol: Rate(Fraction(1))}
-    frontier = [symbol]
-    while frontier and currency not in known:
-        reached = []
-        for base in frontier:
-            for other, rate in _neighbours(market.rates, base):
-                if other not in known:
-                    sofar = known[base]
-                    known[other] = Rate(sofar.price * rate.price, sofar.said + rate.said)
-                    reached.append(other)
-        frontier = reached
-    found = known.get(currency)
-    return None if found is None or found.text == "0" else found
+    way = _shortest_way(market.rates, symbol.upper(), currency.upper())
+    if way is None:
+        return None
+    found = Rate(Fraction(1))
+    for base, quote in pairwise(way):
+        step = _step(market.rates, base, quote)
+        found = Rate(found.price * step.price, found.said + step.said)
+    return None if found.text == "0" else found
 
 
-def _neighbours(rates: Mapping[Pair, Rate], name: str) -> list[tuple[str, Rate]]:
-    """Currencies one pair away from `name`, with the price of one `name` in each."""
-    forward = [(quote, rate) for (base, quote), rate in rates.items() if base == name]
-    back = [
-        (base, Rate(1 / rate.price, rate.said))
-        for (base, quote), rate in rates.items()
-        if quote == name
-    ]
-    return forward + back
+def _shortest_way(rates: Iterable[Pair], start: str, end: str) -> list[str] | None:
+    """The names from `start` to `end`, each a pair with the one before, in either direction.
+
+    Pairs are read once however many names are passed: whoever asks may name any currency.
+    """
+    beside: dict[str, list[str]] = {}
+    for base, quote in rates:
+        beside.setdefault(base, []).append(quote)
+        beside.setdefault(quote, []).append(base)
+    if start != end and end not in beside:
+        return None
+    before, queue = {start: start}, deque([start])
+    while queue and end not in before:
+        name = queue.popleft()
+        for other in beside.get(name, []):
+            if other not in before:
+                before[other] = name
+                queue.append(other)
+    if end not in before:
+        return None
+    way = [end]
+    while way[-1] != start:
+        way.append(before[way[-1]])
+    return way[::-1]
+
+
+def _step(rates: Mapping[Pair, Rate], base: str, quote: str) -> Rate:
+    """The rate of a pair, as it stands or turned round."""
+    if direct := rates.get((base, quote)):
+        return direct
+    turned = rates[quote, base]
+    return Rate(1 / turned.price, turned.said)

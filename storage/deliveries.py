@@ -16,6 +16,7 @@ from sqlalchemy import (
     ColumnElement,
     and_,
     bindparam,
+    case,
     delete,
     exists,
     func,
@@ -153,7 +154,7 @@ async def succeed(conn: Conn, taken: Sequence[Delivery], now: int) -> None:
     mine = and_(
         table.c.id == bindparam("row"),
         table.c.tries == bindparam("number"),
-        table.c.state == _WAITING,
+        UNFINISHED,  # also where it was switched off meanwhile: it did arrive
     )
     delivered = update(table).where(mine).values(state="delivered", finished_at=now)
     await conn.execute(delivered, [{"row": each.id, "number": each.tries} for each in taken])
@@ -181,8 +182,8 @@ async def hold(conn: Conn, webhook_id: str) -> None:
 
 
 async def release(conn: Conn, webhook_id: str) -> None:
-    """Let what was held for a webhook be due now."""
-    await _move(conn, webhook_id, "held", state="waiting", due_at=clock(conn), failed=0)
+    """Let what was held for a webhook be due now, but for what is under way."""
+    await _move(conn, webhook_id, "held", state="waiting", due_at=_soonest(conn), failed=0)
 
 
 async def abandon(conn: Conn, webhook_id: str, now: int) -> None:
@@ -198,8 +199,8 @@ async def reroute(conn: Conn, webhook_id: str, host: str) -> None:
 
 
 async def again(conn: Conn, id: str, host: str) -> None:
-    """Let a finished delivery begin anew, or a waiting one be due now."""
-    values = {"state": "waiting", "failed": 0, "due_at": clock(conn), "host": host}
+    """Let a finished delivery begin anew, or a waiting one be due now; not one under way."""
+    values = {"state": "waiting", "failed": 0, "due_at": _soonest(conn), "host": host}
     await conn.execute(update(table).where(table.c.id == id).values(**values, finished_at=None))
 
 
@@ -246,6 +247,15 @@ async def forget(conn: Conn, event_ids: Iterable[str]) -> None:
 async def _settle(conn: Conn, taken: Delivery, **values: Any) -> None:
     mine = and_(table.c.id == taken.id, table.c.tries == taken.tries, table.c.state == _WAITING)
     await conn.execute(update(table).where(mine).values(**values))
+
+
+def _soonest(conn: Conn) -> ColumnElement[int]:
+    """Now; where a try is under way the end of its lease, so that two never send it at once."""
+    ended = exists().where(
+        tries.table.c.delivery_id == table.c.id, tries.table.c.number == table.c.tries
+    )
+    under_way = and_(UNFINISHED, table.c.tries > 0, table.c.due_at > clock(conn), ~ended)
+    return case((under_way, table.c.due_at), else_=clock(conn))
 
 
 async def _move(conn: Conn, webhook_id: str, of: str, **values: Any) -> None:

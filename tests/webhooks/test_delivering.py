@@ -397,6 +397,36 @@ async def test_the_outcome_of_a_try_whose_lease_was_lost_changes_nothing(
     assert await office.states() == {"delivered": 1}
 
 
+async def test_what_is_under_way_is_not_sent_a_second_time_by_asking_for_it(
+    office: Office,
+) -> None:
+    hook = await office.add()
+    await office.shop.create()
+    async with storage.write(office.engine) as conn:
+        [lane] = await storage.deliveries.lanes(conn, 10)
+        [taken] = await storage.deliveries.take(conn, lane, 10, lease_seconds=60)
+    again = await office.shop.post(f"/v1/deliveries/{taken.id}/redeliver")
+    assert (again.status, again.body["state"]) == (202, "waiting")
+    for enabled in (False, True):
+        await office.shop.ask("PATCH", f"/v1/webhooks/{hook['id']}", json={"enabled": enabled})
+    async with storage.write(office.engine) as conn:
+        assert await storage.deliveries.lanes(conn, 10) == []
+        await storage.deliveries.succeed(conn, [taken], 1)
+    assert await office.states() == {"delivered": 1}
+
+
+async def test_what_arrives_while_its_webhook_is_switched_off_has_arrived(office: Office) -> None:
+    hook = await office.add()
+    await office.shop.create()
+    async with storage.write(office.engine) as conn:
+        [lane] = await storage.deliveries.lanes(conn, 10)
+        [taken] = await storage.deliveries.take(conn, lane, 10, lease_seconds=60)
+    await office.shop.ask("PATCH", f"/v1/webhooks/{hook['id']}", json={"enabled": False})
+    async with storage.write(office.engine) as conn:
+        await storage.deliveries.succeed(conn, [taken], 1)
+    assert await office.states() == {"delivered": 1}
+
+
 async def test_the_status_counts_what_waits_fails_and_was_given_up(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:

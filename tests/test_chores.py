@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,9 +11,14 @@ from sqlalchemy import update
 from structlog.testing import capture_logs
 
 import storage
+from chains.base import Holding
 from storage import Engine, close, open_engine
 from storage.chores import Course
-from watcher.chores import Chore, do_if_due, run_chores
+from tests.factories import NETWORK
+from tests.fakes import FakeChain
+from tests.world import make_policy, open_shop
+from watcher.chores import Chore, chores_of, do_if_due, run_chores
+from watcher.domain.money import Address, Asset, Network
 
 
 class Work:
@@ -132,3 +137,43 @@ async def test_a_run_that_takes_too_long_is_ended(engine: Engine) -> None:
 async def test_it_ends_when_it_is_cancelled(engine: Engine, chores: list[str]) -> None:
     async with running(engine, *(Chore(name, 900, Work()) for name in chores)):
         await asyncio.sleep(0)
+
+
+class Endless(FakeChain):
+    """Takes longer to tell of balances than an audit may take."""
+
+    async def balances(
+        self, addresses: Sequence[Address], assets: Sequence[Asset], number: int | None
+    ) -> Sequence[Holding]:
+        await asyncio.Event().wait()
+        return []
+
+
+class Broken(FakeChain):
+    """Has a bug."""
+
+    async def balances(
+        self, addresses: Sequence[Address], assets: Sequence[Asset], number: int | None
+    ) -> Sequence[Holding]:
+        raise AttributeError("balances")
+
+
+@pytest.mark.parametrize("bad", [Endless, Broken])
+async def test_a_network_whose_audit_does_not_end_leaves_the_others_theirs(
+    engine: Engine, bad: type[FakeChain]
+) -> None:
+    other = Network("ethereum")
+    await open_shop(engine)
+    clients = {NETWORK: bad(), other: FakeChain()}
+    audit, *_ = chores_of(engine, make_policy((NETWORK, other)), clients)
+    work = asyncio.ensure_future(audit.work())
+    try:
+        async with asyncio.timeout(10):
+            while True:
+                async with storage.read(engine) as conn:
+                    if other in await storage.holdings.last_runs(conn):
+                        break
+                await asyncio.sleep(0.01)
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)

@@ -48,8 +48,11 @@ def chores_of(
     """All there is to do."""
 
     async def audit() -> None:
-        for name, client in clients.items():
-            await audit_network(engine, policy.networks[name], client)
+        """All networks at once, so that one that takes for ever, or fails, holds up no other."""
+        runs = (audit_network(engine, policy.networks[each], clients[each]) for each in clients)
+        ends = await asyncio.gather(*runs, return_exceptions=True)
+        for failure in (end for end in ends if isinstance(end, BaseException)):
+            raise failure
 
     async def forget_requests() -> None:
         """What Idempotency-Keys were kept long enough, a few at a time."""

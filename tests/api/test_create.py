@@ -35,6 +35,36 @@ async def test_every_field_comes_back(shop: Shop) -> None:
     assert await shop.show(made) == made
 
 
+async def test_where_the_payer_goes_on_comes_back(shop: Shop) -> None:
+    links = {
+        "success_url": "https://shop.example/thanks?order=8821#top",
+        "fail_url": "http://localhost:3000",
+        "redirect_title": "Back to the shop",
+        "callback_url": f"https://shop.example/hook?{'x' * 1000}",
+    }
+    made = await shop.create(**links)
+    assert {name: made[name] for name in links} == links
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "//shop.example/",
+        "/thanks",
+        "https://",
+        "https://user:word@shop.example/",
+        "https://shop.example\\@elsewhere.example/",
+        "https://shop.example/\nthanks",
+        f"https://shop.example/{'x' * 2048}",
+    ],
+)
+@pytest.mark.parametrize("field", ["success_url", "fail_url"])
+async def test_a_payer_is_sent_to_web_pages_only(shop: Shop, field: str, url: str) -> None:
+    refused = await shop.post("/v1/invoices", {"price": PRICE, field: url})
+    assert (refused.status, refused.body["errors"][0]["field"]) == (422, field)
+
+
 async def test_only_a_price_is_needed(shop: Shop) -> None:
     made = await shop.create()
     assert made["status"] == "awaiting_payment"

@@ -24,8 +24,10 @@ from watcher.domain.invoices import Flag, InvoiceStatus
 from watcher.domain.money import Method, Price, parse_amount
 from watcher.invoicing import NewInvoice
 from watcher.questionnaire import QuestionType, why_wrong
+from watcher.webhooks.addresses import LONGEST_URL
 
 LARGEST_METADATA = 16 * 1024
+WEB_PAGE = r"^https?://[^\s/?#@\\\x00-\x20]+([/?#][^\s\x00-\x20]*)?$"
 
 
 def _whole(text: str) -> str:
@@ -49,6 +51,8 @@ def _email(text: str) -> str:
 
 Line = Annotated[str, Field(max_length=255), AfterValidator(_whole)]
 Text = Annotated[str, Field(max_length=5000), AfterValidator(_whole)]
+Link = Annotated[str, Field(max_length=LONGEST_URL, pattern=WEB_PAGE)]
+"""Where a browser is sent: no script, no name or password."""
 
 
 class Body(BaseModel):
@@ -119,8 +123,13 @@ class InvoiceIn(Body):
     valid_for: shapes.Duration | None = None
     tolerance_percent: shapes.Percent | None = None
     confirmations: shapes.Confirmations | None = None
-    callback_url: Line | None = None
+    callback_url: Annotated[str, Field(max_length=LONGEST_URL), AfterValidator(_whole)] | None = (
+        None
+    )
     callback_per_deposit: bool | None = None
+    success_url: Link | None = None
+    fail_url: Link | None = None
+    redirect_title: Line | None = None
     autoselect: bool = True
 
     def command(self, created_with: str, key_id: str | None = None) -> NewInvoice:
@@ -143,6 +152,9 @@ class InvoiceIn(Body):
                 "confirmations": self.confirmations,
                 "callback_url": self.callback_url,
                 "callback_per_deposit": bool(self.callback_per_deposit),
+                "success_url": self.success_url,
+                "fail_url": self.fail_url,
+                "redirect_title": self.redirect_title,
                 "created_with": created_with,
                 "key_id": key_id,
             },

@@ -86,7 +86,7 @@ async def fan_out(conn: Conn, merchant_id: str, events: Sequence[Mapping[str, An
             if wants(webhook.events, EventType(event["type"])):
                 rows.append(_row(event, webhook.id, webhook.host, webhook.id))
         if url := _callback_url(event):
-            rows.append(_row(event, event["invoice_id"], urlsplit(url).netloc.lower(), None))
+            rows.append(_row(event, event["invoice_id"], _host(url), None))
     if rows:
         await conn.execute(insert(table), rows)
 
@@ -270,6 +270,13 @@ def _callback_url(event: Mapping[str, Any]) -> str | None:
         return None
     url: str | None = invoice.get("callback_url")
     return url
+
+
+def _host(url: str) -> str:
+    """Host and port, spelled as those of webhooks: both share one lane."""
+    parts = urlsplit(url)
+    port = parts.port or (80 if parts.scheme == "http" else 443)
+    return f"{parts.hostname}:{port}"
 
 
 def _row(

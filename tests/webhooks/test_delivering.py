@@ -104,6 +104,17 @@ async def test_a_callback_gets_its_invoice_signed_by_the_secret_of_the_key(
         call.verify(key.signing_secret)
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["https://shop.example/a", "https://SHOP.example:443/b", "http://shop.example", "http://[::1]"],
+)
+async def test_a_callback_shares_the_lane_of_webhooks_at_its_host(office: Office, url: str) -> None:
+    assert (await office.shop.post("/v1/webhooks", {"url": url})).status == 201
+    await office.shop.create(callback_url=url)
+    assert len({each.lane for each in await office.deliveries()}) == 1
+    assert len(await office.deliveries()) == 2
+
+
 async def test_a_callback_gets_deposits_too_where_it_was_asked_for(office: Office) -> None:
     url = office.receiver.url("/callback")
     fields = {"callback_url": url, "callback_per_deposit": True}

@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from watcher.domain.money import parse_amount, parse_percent, parse_price
 from watcher.durations import parse_duration
@@ -90,23 +97,46 @@ def _header(value: SecretStr) -> SecretStr:
     return value
 
 
+# For the API's document; the validators decide.
+CURRENCY, DURATION = r"^[A-Za-z0-9.]{1,20}$", r"^[1-9][0-9]{0,9}[smhd]$"
+PERCENT = r"^[0-9]{1,2}(\.[0-9]{1,18})?$"
+
 MOST_CONFIRMATIONS = 100_000  # two weeks of Ethereum: more is a slip of the finger
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 Amount = Annotated[str, AfterValidator(lambda text: parse_amount(text, what="the amount"))]
-Currency = Annotated[str, AfterValidator(lambda text: parse_price("1", text).currency)]
+Currency = Annotated[
+    str,
+    AfterValidator(lambda text: parse_price("1", text).currency),
+    Field(json_schema_extra={"pattern": CURRENCY}),
+]
 AtLeastOne = Annotated[int, Field(ge=1)]
 Confirmations: TypeAlias = Annotated[
-    int | Literal["finalized"], BeforeValidator(_number_or("finalized", 1, MOST_CONFIRMATIONS))
+    int | Literal["finalized"],
+    BeforeValidator(_number_or("finalized", 1, MOST_CONFIRMATIONS)),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": MOST_CONFIRMATIONS},
+                {"const": "finalized"},
+            ]
+        }
+    ),
 ]
 Agreement: TypeAlias = Annotated[int | Literal["auto"], BeforeValidator(_number_or("auto", 1))]
 StartBlock: TypeAlias = Annotated[int | Literal["head"], BeforeValidator(_number_or("head", 0))]
 NetworkName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*$")]
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,40}$")]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")]
-Duration = Annotated[int, BeforeValidator(_duration)]
+Duration = Annotated[
+    int,
+    BeforeValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": DURATION, "examples": ["1h"]}),
+]
 BlockHash = Annotated[str, AfterValidator(_hash_or_any)]
-Percent = Annotated[str, AfterValidator(parse_percent)]
+Percent = Annotated[
+    str, AfterValidator(parse_percent), Field(json_schema_extra={"pattern": PERCENT})
+]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Pair = Annotated[str, AfterValidator(_pair)]
 IpBlock = Annotated[str, AfterValidator(_ip_block)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,7 +22,9 @@ from tests.fakes import FakeChain
 from tests.test_derivation import ACCOUNT_XPUB
 from tests.world import catch_up, make_follower
 from watcher import merchants, wallets
-from watcher.api import Access, Setup, build_app
+from watcher.api import RESOURCES, Access, Setup, build_app
+from watcher.api.describing import DESCRIBED
+from watcher.api.openapi import build_document
 from watcher.clock import now
 from watcher.config import Settings
 from watcher.daemon import build_policy
@@ -36,6 +40,11 @@ FIRST = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"  # the wallet's address 0
 PRICE = {"amount": "10", "currency": "USD"}
 BEHIND = 600  # seconds: a tip that is old, though no payment is older than its invoice
 Json = dict[str, Any]
+
+OPERATIONS = [
+    (route, DESCRIBED[route.handler]) for resource in RESOURCES for route in resource.routes
+]
+DOCUMENT = build_document([route for route, _ in OPERATIONS])
 
 
 def make_policy(**sections: Any) -> Policy:
@@ -137,7 +146,9 @@ class Shop:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         headers |= options.pop("headers", {})
         async with self.http.request(method, path, headers=headers, **options) as response:
-            return Answer(response.status, await _content(response), response.headers)
+            answer = Answer(response.status, await _content(response), response.headers)
+        hold_to_document(method, path, answer)
+        return answer
 
     async def get(self, path: str, key: str | None = None, **query: str) -> Answer:
         return await self.ask("GET", path, key, params=query)
@@ -179,6 +190,22 @@ class Shop:
     async def follow(self) -> None:
         """Bring our copy of the chain up to its head."""
         await catch_up(make_follower(self.chain, self.engine, self.policy, ETHEREUM))
+
+
+def hold_to_document(method: str, path: str, answer: Answer) -> None:
+    """Every answer that a test of the API sees is one that the document tells of."""
+    for route, operation in OPERATIONS:
+        shape = re.sub(r"{\w+}", "[^/]+", re.sub(r"{\w+:([^}]+)}", r"\1", route.path))
+        if route.method == method and re.fullmatch(shape, path.partition("?")[0]):
+            if answer.status in operation.answers:
+                model = operation.answers[answer.status]
+                if isinstance(model, type):
+                    model.model_validate_json(json.dumps(answer.body))
+            elif answer.status < 500 or answer.status == 503:
+                documented = DOCUMENT["paths"][re.sub(r":[^}]+", "", route.path)][method.lower()]
+                assert str(answer.status) in documented["responses"], (method, path)
+                told = documented["responses"][str(answer.status)]["description"]
+                assert str(answer.body["code"]) in told, (method, path, answer.body)
 
 
 async def _content(response: ClientResponse) -> Any:

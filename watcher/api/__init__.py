@@ -9,6 +9,7 @@ from watcher.api import (
     admin,
     audit,
     deposits,
+    documentation,
     events,
     explorer,
     invoices,
@@ -31,8 +32,10 @@ from watcher.api.context import (
     Setup,
 )
 from watcher.api.cors import ORIGINS, preflight, tell_origin
+from watcher.api.documentation import DOCUMENT
 from watcher.api.errors import problems
 from watcher.api.limits import LIMITS, Access, Limits, tell_quota
+from watcher.api.openapi import build_document
 from watcher.api.reading import LARGEST_BODY
 from watcher.api.tools import RESCANS
 from watcher.policy import Policy
@@ -50,6 +53,7 @@ RESOURCES = (
     audit,
     merchants,
     tools,
+    documentation,
 )
 
 
@@ -64,8 +68,9 @@ def build_app(engine: Engine, policy: Policy, setup: Setup) -> web.Application:
     app.on_response_prepare.extend([tell_quota, tell_origin])
     app.on_shutdown.append(events.end_waits)
     app.cleanup_ctx.extend((tools.end_rescans, webhooks.open_sender))
-    for resource in RESOURCES:
-        app.add_routes(resource.routes)
+    routes = [route for resource in RESOURCES for route in resource.routes]
+    app.add_routes(routes)
+    app[DOCUMENT] = build_document(routes)
     if setup.nodes:
         app[NODES] = setup.nodes
         app.add_routes(explorer.routes)

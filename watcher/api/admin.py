@@ -6,8 +6,10 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 import storage
+from watcher.api import operator_answers
 from watcher.api.auth import authorize_admin, authorize_local
 from watcher.api.context import ENGINE, METRICS, POLICY, STARTED_AT
+from watcher.api.describing import ADMIN, Operation
 from watcher.clock import now
 from watcher.gauges import database_up, gauges_of, registry_of
 from watcher.status import admin_status, network_rows, why_not_ready
@@ -16,6 +18,7 @@ routes = web.RouteTableDef()
 
 
 @routes.get("/admin/status")
+@Operation(answers={200: operator_answers.Status}, scope=ADMIN)
 async def status(request: web.Request) -> web.Response:
     """Everything the operator should see at a glance."""
     authorize_admin(request)
@@ -25,6 +28,7 @@ async def status(request: web.Request) -> web.Response:
 
 
 @routes.get("/metrics")
+@Operation(answers={200: "text/plain"}, scope=ADMIN, local=True)
 async def metrics(request: web.Request) -> web.Response:
     """What this process counted, and what the database tells, for Prometheus."""
     authorize_local(request)
@@ -42,12 +46,14 @@ async def metrics(request: web.Request) -> web.Response:
 
 
 @routes.get("/healthz")
+@Operation(answers={200: operator_answers.Alive})
 async def healthz(request: web.Request) -> web.Response:
     """The process is alive."""
     return web.json_response({"ok": True})
 
 
 @routes.get("/readyz")
+@Operation(answers={200: operator_answers.Ready, 503: operator_answers.Ready})
 async def readyz(request: web.Request) -> web.Response:
     """200 while every network is followed and the database answers; else 503 with reasons."""
     try:

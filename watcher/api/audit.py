@@ -6,11 +6,14 @@ from aiohttp import web
 
 import storage
 from storage import Conn
+from watcher import refused
+from watcher.api import operator_answers
 from watcher.api.auth import authorize_admin
 from watcher.api.context import ENGINE, POLICY
+from watcher.api.describing import ADMIN, Operation
 from watcher.api.idempotency import perform
 from watcher.api.models import FindingQuery
-from watcher.api.reading import read_nothing, read_query
+from watcher.api.reading import Nothing, read_nothing, read_query
 from watcher.clock import now
 from watcher.domain.money import Network
 from watcher.findings import accept_finding, dismiss_finding, find_finding, render_finding
@@ -20,8 +23,9 @@ routes = web.RouteTableDef()
 
 
 @routes.get("/admin/audit/findings")
+@Operation(answers={200: operator_answers.Findings}, scope=ADMIN, query=FindingQuery)
 async def listing(request: web.Request) -> web.Response:
-    """The newest first."""
+    """A page of the audit's findings, newest first."""
     authorize_admin(request)
     query = read_query(request, FindingQuery)
     async with storage.read(request.app[ENGINE]) as conn:
@@ -39,8 +43,9 @@ async def listing(request: web.Request) -> web.Response:
 
 
 @routes.get("/admin/audit/findings/{id}")
+@Operation(answers={200: operator_answers.Finding}, scope=ADMIN)
 async def show(request: web.Request) -> web.Response:
-    """One."""
+    """One finding."""
     authorize_admin(request)
     async with storage.read(request.app[ENGINE]) as conn:
         finding = await find_finding(conn, request.match_info["id"])
@@ -48,8 +53,14 @@ async def show(request: web.Request) -> web.Response:
 
 
 @routes.post("/admin/audit/findings/{id}/accept")
+@Operation(
+    answers={200: operator_answers.Finding},
+    scope=ADMIN,
+    body=Nothing,
+    refuses=(refused.NotOpen, refused.NoRate),
+)
 async def accept(request: web.Request) -> web.Response:
-    """Make a deposit of a surplus."""
+    """Make a deposit of a surplus that was found."""
     authorize_admin(request)
     await read_nothing(request)
 
@@ -62,8 +73,14 @@ async def accept(request: web.Request) -> web.Response:
 
 
 @routes.post("/admin/audit/findings/{id}/dismiss")
+@Operation(
+    answers={200: operator_answers.Finding},
+    scope=ADMIN,
+    body=Nothing,
+    refuses=(refused.NotOpen,),
+)
 async def dismiss(request: web.Request) -> web.Response:
-    """Close one that was looked into."""
+    """Close a finding that was looked into."""
     authorize_admin(request)
     await read_nothing(request)
 

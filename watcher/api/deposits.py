@@ -8,8 +8,10 @@ from aiohttp import web
 
 import storage
 from storage import Conn
+from watcher.api import answers
 from watcher.api.auth import authorize
 from watcher.api.context import ENGINE, POLICY
+from watcher.api.describing import Operation
 from watcher.api.models import DepositQuery
 from watcher.api.reading import read_query
 from watcher.domain.blocks import Hash
@@ -24,6 +26,7 @@ routes = web.RouteTableDef()
 
 
 @routes.get("/v1/deposits")
+@Operation(answers={200: answers.Deposits}, scope="deposits:read", query=DepositQuery)
 async def listing(request: web.Request) -> web.Response:
     """A page of the merchant's deposits, newest first."""
     key = await authorize(request, "deposits:read")
@@ -48,8 +51,9 @@ async def listing(request: web.Request) -> web.Response:
 
 
 @routes.get("/v1/deposits/{id:[0-9A-Za-z_]+}")
+@Operation(answers={200: answers.Deposit}, scope="deposits:read")
 async def show(request: web.Request) -> web.Response:
-    """One deposit."""
+    """One deposit, and whether it counts."""
     key = await authorize(request, "deposits:read")
     async with storage.read(request.app[ENGINE]) as conn:
         deposit = await storage.deposits.get(conn, key.merchant_id, request.match_info["id"])

@@ -5,8 +5,10 @@ from __future__ import annotations
 from aiohttp import web
 
 import storage
+from watcher.api import answers
 from watcher.api.auth import authorize, still_works
 from watcher.api.context import ENGINE, NEWS, POLICY
+from watcher.api.describing import Operation
 from watcher.api.models import EventQuery
 from watcher.api.reading import read_query
 from watcher.render import render_event
@@ -15,6 +17,7 @@ routes = web.RouteTableDef()
 
 
 @routes.get("/v1/events")
+@Operation(answers={200: answers.Events}, scope="events:read", query=EventQuery)
 async def listing(request: web.Request) -> web.Response:
     """The events after a number, oldest first and without gaps."""
     key = await authorize(request, "events:read")

@@ -9,13 +9,15 @@ from aiohttp import web
 import storage
 from storage import Conn
 from storage.keys import Key
-from watcher import accepting, invoicing
+from watcher import accepting, invoicing, refused
+from watcher.api import answers
 from watcher.api.auth import authorize
 from watcher.api.context import ENGINE, POLICY
+from watcher.api.describing import Operation
 from watcher.api.errors import Problem
 from watcher.api.idempotency import perform
 from watcher.api.models import AcceptIn, InvoiceIn, InvoiceQuery, SelectIn, seconds
-from watcher.api.reading import read_body, read_nothing, read_optional, read_query
+from watcher.api.reading import Nothing, read_body, read_nothing, read_optional, read_query
 from watcher.clock import now
 from watcher.domain.invoices import Invoice
 from watcher.render import Json
@@ -32,6 +34,13 @@ SECRET_ONLY = (
 
 
 @routes.post("/v1/invoices")
+@Operation(
+    answers={201: answers.Invoice},
+    scope="invoices:write",
+    public=True,
+    body=InvoiceIn,
+    refuses=(refused.BadField, refused.NoRate, refused.NoAddressLeft, refused.AddressTampered),
+)
 async def create(request: web.Request) -> web.Response:
     """Open an invoice: every offered method is quoted once, now."""
     key = await authorize(request, "invoices:write", public=True)
@@ -50,6 +59,7 @@ async def create(request: web.Request) -> web.Response:
 
 
 @routes.get("/v1/invoices")
+@Operation(answers={200: answers.Invoices}, scope="invoices:read", query=InvoiceQuery)
 async def listing(request: web.Request) -> web.Response:
     """A page of the merchant's invoices, newest first."""
     key = await authorize(request, "invoices:read")
@@ -73,6 +83,7 @@ async def listing(request: web.Request) -> web.Response:
 
 
 @routes.get("/v1/invoices/{id:[0-9A-Za-z_]+}")
+@Operation(answers={200: answers.Invoice}, scope="invoices:read", public=True)
 async def show(request: web.Request) -> web.Response:
     """One invoice with its deposits and timeline."""
     key = await authorize(request, "invoices:read", public=True)
@@ -82,6 +93,12 @@ async def show(request: web.Request) -> web.Response:
 
 
 @routes.post("/v1/invoices/{id:[0-9A-Za-z_]+}/select")
+@Operation(
+    answers={200: answers.Invoice},
+    scope="invoices:write",
+    body=SelectIn,
+    refuses=(refused.NotOpen, refused.NoAddressLeft, refused.AddressTampered),
+)
 async def select(request: web.Request) -> web.Response:
     """Choose what to pay with: assigns an address; the quotes were fixed at creation."""
     key = await authorize(request, "invoices:write")
@@ -96,6 +113,12 @@ async def select(request: web.Request) -> web.Response:
 
 
 @routes.post("/v1/invoices/{id:[0-9A-Za-z_]+}/cancel")
+@Operation(
+    answers={200: answers.Invoice},
+    scope="invoices:write",
+    body=Nothing,
+    refuses=(refused.MoneySeen, refused.NotOpen),
+)
 async def cancel(request: web.Request) -> web.Response:
     """Close an invoice for which no money was seen."""
     key = await authorize(request, "invoices:write")
@@ -110,6 +133,18 @@ async def cancel(request: web.Request) -> web.Response:
 
 
 @routes.post("/v1/invoices/{id:[0-9A-Za-z_]+}/accept")
+@Operation(
+    answers={200: answers.Invoice},
+    scope="invoices:write",
+    body=AcceptIn,
+    refuses=(
+        refused.NothingToAccept,
+        refused.NothingSeen,
+        refused.UnknownDeposit,
+        refused.DepositOrphaned,
+        refused.NoRate,
+    ),
+)
 async def accept(request: web.Request) -> web.Response:
     """Let money count that did not, or take too little for the whole."""
     key = await authorize(request, "invoices:write")

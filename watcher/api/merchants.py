@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from aiohttp import web
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 import storage
 from storage import Conn
 from storage.keys import Key
 from storage.merchants import Merchant
-from watcher import merchants
+from watcher import merchants, refused
+from watcher.api import operator_answers
 from watcher.api.auth import authorize_admin
 from watcher.api.context import BOX, ENGINE
+from watcher.api.describing import ADMIN, Operation
 from watcher.api.idempotency import perform
 from watcher.api.models import Body, Line, Page
-from watcher.api.reading import read_body, read_nothing, read_query
+from watcher.api.reading import Nothing, read_body, read_nothing, read_query
 from watcher.clock import now, rfc3339
 from watcher.render import Json
 
@@ -40,7 +42,14 @@ class KeyIn(Body):
 
     merchant_id: Line
     kind: Literal["secret", "public"] = "secret"
-    scopes: list[Annotated[str, AfterValidator(_scope)]] | None = None
+    scopes: (
+        list[
+            Annotated[
+                str, AfterValidator(_scope), Field(json_schema_extra={"enum": [*merchants.SCOPES]})
+            ]
+        ]
+        | None
+    ) = None
 
 
 class KeyQuery(Page):
@@ -50,6 +59,7 @@ class KeyQuery(Page):
 
 
 @routes.get("/admin/merchants")
+@Operation(answers={200: operator_answers.Merchants}, scope=ADMIN, query=Page)
 async def list_merchants(request: web.Request) -> web.Response:
     """A page of the merchants, oldest first."""
     authorize_admin(request)
@@ -62,6 +72,7 @@ async def list_merchants(request: web.Request) -> web.Response:
 
 
 @routes.post("/admin/merchants")
+@Operation(answers={201: operator_answers.Merchant}, scope=ADMIN, body=MerchantIn)
 async def add_merchant(request: web.Request) -> web.Response:
     """Add a merchant."""
     authorize_admin(request)
@@ -74,6 +85,7 @@ async def add_merchant(request: web.Request) -> web.Response:
 
 
 @routes.get("/admin/keys")
+@Operation(answers={200: operator_answers.Keys}, scope=ADMIN, query=KeyQuery)
 async def list_keys(request: web.Request) -> web.Response:
     """A page of the keys, oldest first, revoked ones too; never their text."""
     authorize_admin(request)
@@ -88,6 +100,9 @@ async def list_keys(request: web.Request) -> web.Response:
 
 
 @routes.post("/admin/keys")
+@Operation(
+    answers={201: operator_answers.NewKey}, scope=ADMIN, body=KeyIn, refuses=(refused.NotFound,)
+)
 async def add_key(request: web.Request) -> web.Response:
     """Make a key; its text and its signing secret are in this answer only."""
     authorize_admin(request)
@@ -103,6 +118,7 @@ async def add_key(request: web.Request) -> web.Response:
 
 
 @routes.delete("/admin/keys/{id:[0-9A-Za-z_]+}")
+@Operation(answers={204: None}, scope=ADMIN, body=Nothing)
 async def revoke_key(request: web.Request) -> web.Response:
     """Stop a key from working, at once and for good."""
     authorize_admin(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     field_validator,
@@ -28,6 +30,7 @@ from watcher.webhooks.addresses import LONGEST_URL
 
 LARGEST_METADATA = 16 * 1024
 WEB_PAGE = r"^https?://[^\s/?#@\\\x00-\x20]+([/?#][^\s\x00-\x20]*)?$"
+PRICE = r"^(?=.*[1-9])[0-9]{1,18}(\.[0-9]{1,18})?$"  # for the document; `parse_amount` decides
 
 
 def _whole(text: str) -> str:
@@ -49,10 +52,25 @@ def _email(text: str) -> str:
     return text
 
 
-Line = Annotated[str, Field(max_length=255), AfterValidator(_whole)]
-Text = Annotated[str, Field(max_length=5000), AfterValidator(_whole)]
+def _written(value: object) -> object:
+    """A number would be taken for seconds."""
+    if isinstance(value, str) and not re.match(r"\d{4}-\d\d-\d\d[Tt ]", value, re.ASCII):
+        raise ValueError('must be a time such as "2026-11-21T20:00:00Z"')
+    return value
+
+
+WHOLE = {"pattern": r"^[^\u0000]*$"}  # for the document; `_whole` decides
+
+Line = Annotated[str, Field(max_length=255, json_schema_extra=WHOLE), AfterValidator(_whole)]
+Text = Annotated[str, Field(max_length=5000, json_schema_extra=WHOLE), AfterValidator(_whole)]
 Link = Annotated[str, Field(max_length=LONGEST_URL, pattern=WEB_PAGE)]
 """Where a browser is sent: no script, no name or password."""
+Time = Annotated[AwareDatetime, BeforeValidator(_written)]
+
+
+def example(**fields: Any) -> ConfigDict:
+    """What the document shows of a body."""
+    return ConfigDict(json_schema_extra={"examples": [fields]})
 
 
 class Body(BaseModel):
@@ -65,7 +83,9 @@ class PriceIn(Body):
     """A price: plain decimal text and a currency with a rate."""
 
     amount: Annotated[
-        str, Field(max_length=80), AfterValidator(partial(parse_amount, what="a price"))
+        str,
+        Field(max_length=80, json_schema_extra={"pattern": PRICE}),
+        AfterValidator(partial(parse_amount, what="a price")),
     ]
     currency: shapes.Currency
 
@@ -110,6 +130,13 @@ class QuestionnaireIn(Body):
 
 class InvoiceIn(Body):
     """What `POST /v1/invoices` takes; only `price` is required."""
+
+    model_config = example(
+        price={"amount": "49.99", "currency": "USD"},
+        methods=["ethereum:usdt", "tron:usdt"],
+        external_id="8821",
+        valid_for="2h",
+    )
 
     price: PriceIn
     methods: Annotated[list[Line], Field(min_length=1, max_length=100)] | None = None
@@ -164,6 +191,8 @@ class InvoiceIn(Body):
 class SelectIn(Body):
     """What `POST /v1/invoices/{id}/select` takes."""
 
+    model_config = example(method="ethereum:usdt")
+
     method: Line
 
     def named(self) -> Method:
@@ -172,6 +201,8 @@ class SelectIn(Body):
 
 class AcceptIn(Body):
     """What `POST /v1/invoices/{id}/accept` takes; all of it may be left out."""
+
+    model_config = example(as_paid=True)
 
     deposits: Annotated[list[Line], Field(min_length=1, max_length=1000)] | None = None
     as_paid: bool = False
@@ -182,6 +213,8 @@ class AcceptIn(Body):
 
 class RescanIn(Body):
     """What `POST /admin/networks/{network}/rescan` takes: both ends included."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"from": 100, "to": 200}]})
 
     first: Annotated[int, Field(alias="from", ge=0)]
     last: Annotated[int | None, Field(alias="to", ge=0)] = None
@@ -202,8 +235,8 @@ class InvoiceQuery(Page):
     status: InvoiceStatus | None = None
     flag: Flag | None = None
     external_id: Line | None = None
-    created_after: AwareDatetime | None = None
-    created_before: AwareDatetime | None = None
+    created_after: Time | None = None
+    created_before: Time | None = None
     after: Annotated[str, Field(pattern=r"^\d{1,12}-inv_[0-9A-Z]{26}$")] | None = None
 
     def place(self) -> tuple[int, str] | None:

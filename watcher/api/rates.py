@@ -5,8 +5,10 @@ from __future__ import annotations
 from aiohttp import web
 
 import storage
+from watcher.api import answers
 from watcher.api.auth import authorize
 from watcher.api.context import ENGINE, POLICY
+from watcher.api.describing import Operation
 from watcher.api.models import RatesQuery
 from watcher.api.reading import read_query
 from watcher.clock import now
@@ -16,6 +18,7 @@ routes = web.RouteTableDef()
 
 
 @routes.get("/v1/methods")
+@Operation(answers={200: answers.Methods}, scope="invoices:read", public=True, query=RatesQuery)
 async def methods(request: web.Request) -> web.Response:
     """Every method, whether this merchant can take it, and its rate in `currency`."""
     key = await authorize(request, "invoices:read", public=True)
@@ -28,6 +31,7 @@ async def methods(request: web.Request) -> web.Response:
 
 
 @routes.get("/v1/rates")
+@Operation(answers={200: answers.Rates}, scope="invoices:read", public=True, query=RatesQuery)
 async def rates(request: web.Request) -> web.Response:
     """Every currency and coin that a price may be in, and its rate in `currency`."""
     await authorize(request, "invoices:read", public=True)

@@ -14,8 +14,11 @@ from aiohttp import web
 
 import storage
 from chains.base import ChainClient, ChainError
+from watcher import refused
+from watcher.api import operator_answers
 from watcher.api.auth import authorize_admin
 from watcher.api.context import CLIENTS, ENGINE, POLICY
+from watcher.api.describing import ADMIN, Operation
 from watcher.api.idempotency import perform_outside
 from watcher.api.models import RescanIn
 from watcher.api.reading import read_body
@@ -43,6 +46,12 @@ RESCANS: web.AppKey[dict[Network, Running]] = web.AppKey("rescans")
 
 
 @routes.get("/admin/networks/{network}/transactions/{hash}")
+@Operation(
+    answers={200: operator_answers.Explanation},
+    scope=ADMIN,
+    refuses=(refused.BadField,),
+    asks_chain=True,
+)
 async def show(request: web.Request) -> web.Response:
     """Each move of a transaction: credited to what, or exactly why not."""
     authorize_admin(request)
@@ -53,6 +62,13 @@ async def show(request: web.Request) -> web.Response:
 
 
 @routes.post("/admin/networks/{network}/rescan")
+@Operation(
+    answers={202: operator_answers.Rescan},
+    scope=ADMIN,
+    body=RescanIn,
+    refuses=(refused.Busy, refused.NotOurs),
+    asks_chain=True,
+)
 async def begin(request: web.Request) -> web.Response:
     """Begin to read blocks again; one at a time for each network."""
     authorize_admin(request)
@@ -66,6 +82,7 @@ async def begin(request: web.Request) -> web.Response:
 
 
 @routes.get("/admin/networks/{network}/rescan")
+@Operation(answers={200: operator_answers.Rescan}, scope=ADMIN)
 async def progress(request: web.Request) -> web.Response:
     """How far the newest rescan is that this process was asked for."""
     authorize_admin(request)

@@ -11,12 +11,14 @@ import storage
 from chains.base import AddressCodec
 from storage import Conn
 from storage.wallets import Wallet
-from watcher import wallets
+from watcher import refused, wallets
+from watcher.api import answers
 from watcher.api.auth import authorize
 from watcher.api.context import ENGINE, POLICY
+from watcher.api.describing import Operation
 from watcher.api.idempotency import perform
 from watcher.api.models import Body, Line, Page
-from watcher.api.reading import read_body, read_nothing, read_query
+from watcher.api.reading import Nothing, read_body, read_nothing, read_query
 from watcher.clock import now, rfc3339
 from watcher.domain.money import Family
 from watcher.render import Json
@@ -44,6 +46,9 @@ class WalletIn(Body):
 
 
 @routes.post("/v1/wallets")
+@Operation(
+    answers={201: answers.NewWallet}, scope=SCOPE, body=WalletIn, refuses=(refused.AlreadyThere,)
+)
 async def add(request: web.Request) -> web.Response:
     """Add a wallet; of an xpub the first addresses are shown, to compare with the owner's."""
     key = await authorize(request, SCOPE)
@@ -60,6 +65,7 @@ async def add(request: web.Request) -> web.Response:
 
 
 @routes.get("/v1/wallets")
+@Operation(answers={200: answers.Wallets}, scope=SCOPE, query=Page)
 async def listing(request: web.Request) -> web.Response:
     """A page of the merchant's wallets, oldest first."""
     key = await authorize(request, SCOPE)
@@ -74,6 +80,7 @@ async def listing(request: web.Request) -> web.Response:
 
 
 @routes.delete(f"/v1/wallets/{ID}")
+@Operation(answers={204: None}, scope=SCOPE, body=Nothing, refuses=(refused.WalletInUse,))
 async def delete(request: web.Request) -> web.Response:
     """Delete a wallet that no invoice ever got an address of."""
     key = await authorize(request, SCOPE)

@@ -7,19 +7,24 @@ from typing import Annotated, Any, Literal
 
 from aiohttp import web
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 import storage
 from storage import Conn
 from storage.deliveries import Delivery
 from storage.tries import Load
 from storage.webhooks import Webhook
+from watcher import refused
+from watcher.api import webhook_answers
 from watcher.api.auth import authorize
 from watcher.api.context import BOX, ENGINE, POLICY
+from watcher.api.describing import Operation
 from watcher.api.errors import Problem
 from watcher.api.idempotency import perform, perform_outside
-from watcher.api.models import Body, Line, Page, Text
-from watcher.api.reading import read_body, read_nothing, read_query
+from watcher.api.models import Body, Line, Page, Text, example
+from watcher.api.reading import Nothing, read_body, read_nothing, read_optional, read_query
 from watcher.clock import now
+from watcher.domain.events import PATTERNS
 from watcher.render import Json, render_event
 from watcher.webhooks import managing
 from watcher.webhooks.addresses import LONGEST_URL
@@ -38,13 +43,18 @@ SENDER: web.AppKey[Sender] = web.AppKey("sender")
 routes = web.RouteTableDef()
 
 Url = Annotated[str, Field(max_length=LONGEST_URL)]
-Patterns = Annotated[list[Line], Field(min_length=1, max_length=50)]
+Pattern = Annotated[Line, Field(json_schema_extra={"enum": [*PATTERNS]})]
+Patterns = Annotated[list[Pattern], Field(min_length=1, max_length=50)]
 Retries = Annotated[int, Field(ge=0, le=len(LADDER))]
+Unsaid = SkipJsonSchema[None]
+"""The default of what may be left out, but not be null."""
 Milliseconds = Annotated[int, Field(ge=1000, le=30_000)]
 
 
 class WebhookIn(Body):
     """What `POST /v1/webhooks` takes; only `url` is required."""
+
+    model_config = example(url="https://shop.example.org/paid", events=["invoice.*"])
 
     url: Url
     events: Patterns = Field(default=["*"])
@@ -60,12 +70,14 @@ class WebhookIn(Body):
 class WebhookChanges(Body):
     """What `PATCH /v1/webhooks/{id}` takes: what is left out stays."""
 
-    url: Url | None = None
-    events: Patterns | None = None
+    model_config = example(enabled=False)
+
+    url: Url | Unsaid = None
+    events: Patterns | Unsaid = None
     description: Text | None = None
-    retry_count: Retries | None = None
+    retry_count: Retries | Unsaid = None
     timeout_ms: Milliseconds | None = None
-    enabled: bool | None = None
+    enabled: bool | Unsaid = None
 
     def given(self) -> dict[str, Any]:
         """The fields that were sent; null is a value of `description` and `timeout_ms` only."""
@@ -91,6 +103,12 @@ async def open_sender(app: web.Application) -> AsyncIterator[None]:
 
 
 @routes.post("/v1/webhooks")
+@Operation(
+    answers={201: webhook_answers.WebhookWithSecret},
+    scope=SCOPE,
+    body=WebhookIn,
+    refuses=(refused.TooManyWebhooks,),
+)
 async def create(request: web.Request) -> web.Response:
     """Add a webhook; its secret is in this answer only."""
     key = await authorize(request, SCOPE)
@@ -107,6 +125,7 @@ async def create(request: web.Request) -> web.Response:
 
 
 @routes.get("/v1/webhooks")
+@Operation(answers={200: webhook_answers.Webhooks}, scope=SCOPE)
 async def listing(request: web.Request) -> web.Response:
     """The merchant's webhooks, oldest first, with what is queued for each: one page of all."""
     key = await authorize(request, SCOPE)
@@ -118,6 +137,7 @@ async def listing(request: web.Request) -> web.Response:
 
 
 @routes.get(f"/v1/webhooks/{ID}")
+@Operation(answers={200: webhook_answers.Webhook}, scope=SCOPE)
 async def show(request: web.Request) -> web.Response:
     """One webhook."""
     key = await authorize(request, SCOPE)
@@ -127,10 +147,11 @@ async def show(request: web.Request) -> web.Response:
 
 
 @routes.patch(f"/v1/webhooks/{ID}")
+@Operation(answers={200: webhook_answers.Webhook}, scope=SCOPE, body=WebhookChanges)
 async def change(request: web.Request) -> web.Response:
     """Change a webhook, switch it off or on."""
     key = await authorize(request, SCOPE)
-    changes = (await read_body(request, WebhookChanges)).given()
+    changes = (await read_optional(request, WebhookChanges)).given()
 
     async def work(conn: Conn) -> Json:
         webhook = await managing.change_webhook(
@@ -147,6 +168,7 @@ async def change(request: web.Request) -> web.Response:
 
 
 @routes.delete(f"/v1/webhooks/{ID}")
+@Operation(answers={204: None}, scope=SCOPE)
 async def delete(request: web.Request) -> web.Response:
     """Tell it of nothing any more."""
     key = await authorize(request, SCOPE)
@@ -159,6 +181,11 @@ async def delete(request: web.Request) -> web.Response:
 
 
 @routes.post(f"/v1/webhooks/{ID}/rotate")
+@Operation(
+    answers={200: webhook_answers.WebhookWithSecret},
+    scope=SCOPE,
+    body=Nothing,
+)
 async def rotate(request: web.Request) -> web.Response:
     """A new secret, in this answer only; the former one signs beside it for a day."""
     key = await authorize(request, SCOPE)
@@ -174,6 +201,7 @@ async def rotate(request: web.Request) -> web.Response:
 
 
 @routes.post(f"/v1/webhooks/{ID}/ping")
+@Operation(answers={200: webhook_answers.Ping}, scope=SCOPE, body=Nothing)
 async def ping(request: web.Request) -> web.Response:
     """Send one signed test now, enabled or not, and say what came back."""
     key = await authorize(request, SCOPE)
@@ -201,6 +229,7 @@ async def ping(request: web.Request) -> web.Response:
 
 
 @routes.get(f"/v1/webhooks/{ID}/deliveries")
+@Operation(answers={200: webhook_answers.Deliveries}, scope=SCOPE, query=DeliveryQuery)
 async def deliveries_of(request: web.Request) -> web.Response:
     """A page of a webhook's deliveries with their logs, newest first."""
     key = await authorize(request, SCOPE)
@@ -210,14 +239,16 @@ async def deliveries_of(request: web.Request) -> web.Response:
 
 
 @routes.get("/v1/deliveries")
+@Operation(answers={200: webhook_answers.Deliveries}, scope=SCOPE, query=DeliveryQuery)
 async def deliveries(request: web.Request) -> web.Response:
-    """The same of all the merchant's webhooks and callbacks."""
+    """A page of the deliveries of all webhooks and callbacks, newest first."""
     key = await authorize(request, SCOPE)
     async with storage.read(request.app[ENGINE]) as conn:
         return await _page(conn, request, key.merchant_id, None)
 
 
 @routes.get(f"/v1/deliveries/{ID}")
+@Operation(answers={200: webhook_answers.DeliveryWithEvent}, scope=SCOPE)
 async def delivery(request: web.Request) -> web.Response:
     """One delivery with its log, and the event that it brings."""
     key = await authorize(request, SCOPE)
@@ -229,6 +260,12 @@ async def delivery(request: web.Request) -> web.Response:
 
 
 @routes.post(f"/v1/deliveries/{ID}/redeliver")
+@Operation(
+    answers={202: webhook_answers.Delivery},
+    scope=SCOPE,
+    body=Nothing,
+    refuses=(refused.WebhookDisabled,),
+)
 async def redeliver(request: web.Request) -> web.Response:
     """Deliver again, whatever became of it: due now."""
     key = await authorize(request, SCOPE)

@@ -11,7 +11,8 @@ import storage
 from storage import Conn
 from storage.tries import Load
 from storage.webhooks import Webhook
-from watcher.api.webhooks import PING_SECONDS, WebhookIn
+from watcher.api.webhook_models import WebhookIn
+from watcher.api.webhooks import PING_SECONDS
 from watcher.cli.context import in_database, run, settings_of, show_json, show_table
 from watcher.clock import now
 from watcher.keys import load_box

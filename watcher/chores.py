@@ -140,4 +140,5 @@ async def _note_failure(engine: Engine, chore: Chore, reason: str) -> None:
 
 def _tell(event: JobExecutionEvent) -> None:
     """Log what no supervisor would hear of: a job that raises stays scheduled."""
-    log.error("a chore failed", chore=event.job_id, exc_info=event.exception)
+    if not isinstance(event.exception, asyncio.CancelledError):  # we end, and it with us
+        log.error("a chore failed", chore=event.job_id, exc_info=event.exception)

@@ -247,16 +247,39 @@ async def test_a_changed_address_is_never_shown(engine: Engine, change: str) -> 
     async with serve(engine, POLICY) as http:
         shop: Shop = await open_shop(engine, POLICY, http)
         made = await shop.create(methods=["ethereum:usdt"])
+        other = await shop.create(autoselect=False)
         async with storage.write(engine) as conn:
             for statement in change.split("; "):
                 await conn.execute(text(statement))
         with capture_logs() as logs:
             answer = await shop.get(f"/v1/invoices/{made['id']}")
             listed = await shop.get("/v1/invoices")
-        assert {(each.status, each.code) for each in (answer, listed)} == {
-            (409, "address_mismatch")
-        }
-        assert POOL[0] not in str(answer.body)
+        assert (answer.status, answer.code) == (409, "address_mismatch")
+        first, last = listed.body["data"]
+        assert (first["id"], last["id"]) == (other["id"], made["id"])
+        assert "error" not in first
+        assert last["error"]["code"] == "address_mismatch"
+        assert {(each["address"], each["payment_uri"]) for each in last["quotes"]} == {(None, None)}
+        assert POOL[0] not in str(answer.body) + str(listed.body)
         assert [line["log_level"] for line in logs] == ["error", "error"]
         assert made["id"] in str(logs[0]["reason"])
         assert (await shop.get("/admin/status", ADMIN)).status == 200
+
+
+async def test_no_event_tells_of_a_changed_address(engine: Engine) -> None:
+    """Merchants show their payers what webhooks bring."""
+    async with serve(engine, POLICY) as http:
+        shop: Shop = await open_shop(engine, POLICY, http)
+        made = await shop.create(methods=["ethereum:usdt"])
+        async with storage.write(engine) as conn:
+            await conn.execute(text(f"UPDATE addresses SET address = '{POOL[0]}'"))
+        answer = await shop.ask("POST", f"/v1/invoices/{made['id']}/cancel")
+        assert (answer.status, answer.code) == (409, "address_mismatch")
+        with capture_logs() as logs:
+            await shop.pass_time(7200)  # it expires
+        events = (await shop.get("/v1/events")).body["data"]
+    assert [each["type"] for each in events] == ["invoice.created", "invoice.expired"]
+    assert POOL[0] not in str(events)
+    told = events[-1]["data"]["invoice"]
+    assert (told["error"]["code"], told["quotes"][0]["address"]) == ("address_mismatch", None)
+    assert len([line for line in logs if line["log_level"] == "error"]) == 1

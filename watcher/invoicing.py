@@ -17,7 +17,7 @@ from watcher.durations import show_duration
 from watcher.policy import Policy
 from watcher.quoting import check_price, offered_assets, quote_asset
 from watcher.refused import BadField, MoneySeen, NoRate, NotFound, NotOpen, PayerMayNotCancel
-from watcher.render import InvoiceView, Json, render_invoice
+from watcher.render import Json
 from watcher.settling import Facts
 from watcher.wallets import check_addresses, next_address
 from watcher.webhooks.managing import check_callback
@@ -200,6 +200,14 @@ async def show_invoices(
         AddressTampered: a stored address is not its wallet's.
     """
     await check_addresses(conn, policy, invoices)
-    tips = await settling.our_tips(conn, policy)
-    views: dict[str, InvoiceView] = await settling.view_invoices(conn, invoices)
-    return [render_invoice(policy, views[each.id], tips, now) for each in invoices]
+    return await list_invoices(conn, policy, invoices, now)
+
+
+async def list_invoices(
+    conn: Conn, policy: Policy, invoices: Sequence[Invoice], now: int
+) -> list[Json]:
+    """The same for a list, which one of them must not hold up: its addresses are withheld."""
+    shown = await settling.show_views(
+        conn, policy, await settling.view_invoices(conn, invoices), now
+    )
+    return [shown[each.id] for each in invoices]

@@ -18,7 +18,8 @@ from watcher.domain.invoices import Invoice, InvoiceStatus, accept_late, chain_t
 from watcher.domain.money import Network
 from watcher.domain.timeline import Cause, Moment, moment_of
 from watcher.policy import Policy
-from watcher.render import InvoiceView, Json, render_deposit, render_invoice
+from watcher.render import InvoiceView, Json, render_deposit, render_invoice, withhold
+from watcher.wallets import find_tampered
 
 Told = tuple[Event, Json]
 Facts = tuple[Invoice, Sequence[Deposit]]
@@ -111,6 +112,16 @@ async def view_invoices(conn: Conn, invoices: Sequence[Invoice]) -> dict[str, In
     return {each.id: InvoiceView(each, deposits[each.id], timelines[each.id]) for each in invoices}
 
 
+async def show_views(
+    conn: Conn, policy: Policy, views: Mapping[str, InvoiceView], now: int
+) -> dict[str, Json]:
+    """Each invoice as it is shown; without the addresses that are not what its wallet derives."""
+    tips = await our_tips(conn, policy)
+    tampered = await find_tampered(conn, policy, [view.invoice for view in views.values()])
+    shown = {id: render_invoice(policy, view, tips, now) for id, view in views.items()}
+    return shown | {id: withhold(shown[id], reason) for id, reason in tampered.items()}
+
+
 def _settle(
     policy: Policy,
     before: Invoice,
@@ -169,7 +180,7 @@ async def _told(
         return []
     told_of = {event.invoice_id for event in events}
     views = await view_invoices(conn, [each for each in invoices if each.id in told_of])
-    rendered = {key: render_invoice(policy, view, tips, now) for key, view in views.items()}
+    rendered = await show_views(conn, policy, views, now)
     result: list[Told] = []
     for event in events:
         data: Json = {"invoice": rendered[event.invoice_id]}

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from itertools import chain
 
+import structlog
+
 import storage
 from chains.base import AddressCodec
 from storage import Conn
@@ -33,6 +35,8 @@ from watcher.refused import (
     NotFound,
     WalletInUse,
 )
+
+log = structlog.get_logger()
 
 
 async def add_xpub(
@@ -144,27 +148,36 @@ async def check_addresses(conn: Conn, policy: Policy, invoices: Sequence[Invoice
         AddressTampered: one differs; it must not be shown, since whoever changed the database
             may have put an address of his own there.
     """
+    for reason in (await find_tampered(conn, policy, invoices)).values():
+        raise AddressTampered(reason)
+
+
+async def find_tampered(conn: Conn, policy: Policy, invoices: Sequence[Invoice]) -> dict[str, str]:
+    """The same without raising: by the id of the invoice, which address is not its wallet's."""
     codecs = {each.spec.family: each.spec.codec for each in policy.networks.values()}
     assigned = await storage.addresses.of_invoices(conn, [invoice.id for invoice in invoices])
     wallets: dict[str, Wallet | None] = {}
+    found: dict[str, str] = {}
     for each in chain.from_iterable(assigned.values()):
         if each.wallet_id not in wallets:
             wallets[each.wallet_id] = await storage.wallets.get(conn, each.wallet_id)
         wallet, codec = wallets[each.wallet_id], codecs.get(each.family)
-        if codec is None:
+        if codec is None or each.invoice_id is None:
             continue  # no network of this family is enabled: the address is not watched either
         if not _is_genuine(codec, wallet, each):
-            raise AddressTampered(
+            found[each.invoice_id] = reason = (
                 f"the {each.family} address of {each.invoice_id} is not the one that its wallet "
                 f"derives at index {each.index}: the database was changed from outside"
             )
+            log.error("an address was changed in the database", reason=reason)
+    return found
 
 
 def _is_genuine(codec: AddressCodec, wallet: Wallet | None, assigned: Assigned) -> bool:
     """Whether an xpub derives this address at its index, or it came from a pool as it stands."""
     if wallet is None or wallet.xpub is None or assigned.index is None:
         return wallet is not None and wallet.xpub is None and assigned.index is None
-    return codec.of_key(derive(_account(wallet.xpub), assigned.index)) == assigned.address
+    return codec.of_key(_derived(wallet.xpub, assigned.index)) == assigned.address
 
 
 def first_addresses(codec: AddressCodec, xpub: str, start: int, count: int = 3) -> list[str]:
@@ -241,3 +254,8 @@ async def _only_xpub(conn: Conn) -> Wallet:
 @functools.lru_cache(maxsize=256)
 def _account(xpub: str) -> Account:
     return parse_account(xpub)
+
+
+@functools.lru_cache(maxsize=4096)
+def _derived(xpub: str, index: int) -> bytes:
+    return derive(_account(xpub), index)

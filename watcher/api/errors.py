@@ -106,8 +106,6 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
 
 def refusal(error: refused.Refused, request_id: str) -> web.Response:
     """The answer to what cannot be granted."""
-    if isinstance(error, refused.AddressTampered):
-        log.error("an address was changed in the database", reason=str(error))
     return _answer(_of_refusal(error), request_id)
 
 

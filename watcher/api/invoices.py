@@ -77,7 +77,7 @@ async def listing(request: web.Request) -> web.Response:
             limit=query.limit + 1,
         )
         page = found[: query.limit]
-        data = await invoicing.show_invoices(conn, request.app[POLICY], page, now())
+        data = await invoicing.list_invoices(conn, request.app[POLICY], page, now())
     following = f"{page[-1].created_at}-{page[-1].id}" if len(found) > query.limit else None
     return web.json_response({"data": data, "next": following})
 

@@ -90,7 +90,7 @@ def listing(
         found = await storage.invoices.listing(
             conn, merchant, status=query.status, limit=query.limit
         )
-        return await invoicing.show_invoices(conn, policy, found, now())
+        return await invoicing.list_invoices(conn, policy, found, now())
 
     shown = in_database(context, work)
     if as_json:

@@ -610,6 +610,27 @@ async def test_nothing_is_asked_where_following_needs_all_requests(world: World)
     assert world.chain.balances_asked == []
 
 
+async def test_the_budget_of_every_endpoint_is_respected(world: World) -> None:
+    rich, poor = make_report(), make_report(daily_requests=1000, forecast_today=1000)
+    world.chain.reports = [rich, replace(poor, name="second")]
+    report = await world.audit()
+    assert report.run.reason == "second: following alone needs the day's requests"
+    assert world.chain.balances_asked == []
+
+
+async def test_a_finding_of_a_network_that_is_switched_off_is_not_accepted(world: World) -> None:
+    await world.audit()
+    world.hide(COIN)
+    await world.live(2)
+    await world.audit()
+    finding = await world.finding()
+    nobody = replace(POLICY, networks={})
+    with pytest.raises(NotOpen, match="is not enabled"):
+        async with storage.write(world.engine) as conn:
+            await accept_finding(conn, nobody, finding.id, NOW)
+    assert await world.deposits() == []
+
+
 async def test_the_search_for_a_block_is_bounded(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -255,15 +255,14 @@ class Audit:
 
     def _require_budget(self) -> None:
         """Leave the day's requests to those who follow; raises Stopped."""
-        usable = [each for each in self._client.endpoints() if each.state in ("new", "healthy")]
-        asked = usable[0] if usable else None
-        if asked is None or asked.daily_requests is None:
-            return
-        if asked.forecast_today >= asked.daily_requests:
-            raise Stopped(f"{asked.name}: following alone needs the day's requests")
-        share = max(1, asked.daily_requests // SHARE)
-        if asked.requests_today - self._spent_before.get(asked.name, 0) >= share:
-            raise Stopped(f"{asked.name}: the {share} requests that a run may spend are spent")
+        for each in self._client.endpoints():
+            if each.daily_requests is None or each.state not in ("new", "healthy"):
+                continue  # has no such limit, or is not asked now
+            if each.forecast_today >= each.daily_requests:
+                raise Stopped(f"{each.name}: following alone needs the day's requests")
+            share = max(1, each.daily_requests // SHARE)
+            if each.requests_today - self._spent_before.get(each.name, 0) >= share:
+                raise Stopped(f"{each.name}: the {share} requests that a run may spend are spent")
 
 
 def _batches(addresses: Sequence[Address]) -> list[Sequence[Address]]:

@@ -33,6 +33,8 @@ async def accept_finding(conn: Conn, policy: Policy, finding_id: str, now: int) 
     await storage.cursors.hold(conn, seen.network)
     finding = await find_finding(conn, finding_id)  # as it is now that nobody changes it
     _require_acceptable(finding)
+    if finding.network not in policy.networks:
+        raise NotOpen(f"{finding.network} is not enabled, and nobody would follow what is credited")
     await _require_same_ledger(conn, finding)
     owner = await _owner(conn, policy, finding)
     invoice = await storage.invoices.get(conn, owner.invoice_id)

@@ -35,7 +35,7 @@ from watcher.wallets import add_xpub
 
 START_SECONDS, STEP_SECONDS = 20.0, 1.5  # endpoints may keep the daemon from a step for so long
 LOOK_SECONDS = 0.3
-END_SECONDS = 120.0
+END_SECONDS = 600.0
 
 
 class Watcher(Daemon):

@@ -88,7 +88,8 @@ def render_invoice(
 def withhold(shown: Json, reason: str) -> Json:
     """An invoice as `render_invoice` shows it, with an error where it would say where to pay."""
     quotes = [{**quote, "address": None, "payment_uri": None} for quote in shown["quotes"]]
-    return {**shown, "quotes": quotes, "error": {"code": "address_mismatch", "detail": reason}}
+    error = {"field": "quotes", "code": "address_mismatch", "message": reason}
+    return {**shown, "quotes": quotes, "error": error}
 
 
 def render_quote(policy: Policy, invoice: Invoice, quote: Quote) -> Json:

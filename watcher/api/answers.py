@@ -199,6 +199,8 @@ class Invoice(Shape):
     created_at: Time
     updated_at: Time
     paid_at: Time | None
+    error: FieldError | None = None
+    """Only there where its addresses are withheld."""
 
 
 class Invoices(Listing[Invoice]):

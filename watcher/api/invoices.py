@@ -83,7 +83,12 @@ async def listing(request: web.Request) -> web.Response:
 
 
 @routes.get("/v1/invoices/{id:[0-9A-Za-z_]+}")
-@Operation(answers={200: answers.Invoice}, scope="invoices:read", public=True)
+@Operation(
+    answers={200: answers.Invoice},
+    scope="invoices:read",
+    public=True,
+    refuses=(refused.AddressTampered,),
+)
 async def show(request: web.Request) -> web.Response:
     """One invoice with its deposits and timeline."""
     key = await authorize(request, "invoices:read", public=True)
@@ -117,7 +122,7 @@ async def select(request: web.Request) -> web.Response:
     answers={200: answers.Invoice},
     scope="invoices:write",
     body=Nothing,
-    refuses=(refused.MoneySeen, refused.NotOpen),
+    refuses=(refused.MoneySeen, refused.NotOpen, refused.AddressTampered),
 )
 async def cancel(request: web.Request) -> web.Response:
     """Close an invoice for which no money was seen."""
@@ -142,6 +147,7 @@ async def cancel(request: web.Request) -> web.Response:
         refused.NothingSeen,
         refused.UnknownDeposit,
         refused.DepositOrphaned,
+        refused.AddressTampered,
         refused.NoRate,
     ),
 )

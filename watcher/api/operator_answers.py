@@ -205,6 +205,7 @@ class RateSourceRow(Shape):
     pairs: int
     last_ok: Time | None
     age_seconds: int | None
+    stale: bool
     last_error: str | None
 
 
@@ -229,6 +230,14 @@ class Chore(Shape):
     failures: int
 
 
+class Alarm(Shape):
+    """What a person should look at."""
+
+    alarm: str
+    subject: str
+    reason: str
+
+
 class Status(Shape):
     """Everything the operator should see at a glance."""
 
@@ -244,6 +253,7 @@ class Status(Shape):
     audit: Audit
     rates: RateReport | None
     chores: list[Chore]
+    alarms: list[Alarm]
 
 
 class Merchant(Shape):

@@ -110,5 +110,6 @@ async def test_a_key_that_was_lost_or_is_of_other_books_is_replaced(
 def test_the_greeting_names_the_program_as_it_was_called(tmp_path: Path) -> None:
     settings = made(tmp_path)
     said = greeting(settings, "bin/watch --config a.toml", Path("a.toml"), "sk_1")
+    assert "8080/docs" in said
     assert "bin/watch --config a.toml sandbox pay INVOICE" in said
     assert "Authorization: Bearer sk_1" in said

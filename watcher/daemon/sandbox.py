@@ -221,7 +221,7 @@ def greeting(settings: Settings, command: str, config: Path, key: str) -> str:
     return f"""
 Deposit Watcher, a sandbox on {", ".join(settings.networks)}: everything in it is made up.
 
-  API          {url}/v1/invoices
+  API          {url}/v1/invoices, described at {url}/docs
   API key      {key}
   status       {url}/admin/status, or: {command} status
   admin token  in {config}

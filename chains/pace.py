@@ -25,7 +25,7 @@ class Pace:
     """
 
     def __init__(self, limit: int | None, clock: Clock) -> None:
-        self._clock = clock
+        self._clock, self.limit = clock, limit
         self._usual = AsyncLimiter(limit, 1) if limit else None
         self._sent: deque[float] = deque(maxlen=REMEMBERED)
         self._slowed: AsyncLimiter | None = None

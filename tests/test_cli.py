@@ -241,7 +241,12 @@ def test_the_doctor_fails_where_no_node_answers(office: Shell) -> None:
     assert (done.returncode, "SECRET" in done.stdout + done.stderr) == (1, False)
     findings = json.loads(done.stdout)
     assert {"where": "database", "check": "schema", "ok": True}.items() <= findings[0].items()
-    assert any(each["ok"] is False and each["where"] != "database" for each in findings)
+    wrong = [each for each in findings if each["ok"] is False]
+    assert {each["check"] for each in wrong} == {"chain"}
+    assert {each["remedy"] for each in wrong} == {
+        "check URL and key; it must be of this very network"
+    }
+    assert findings[0]["remedy"] is None
 
 
 def test_the_doctor_reads_the_key_file(office: Shell) -> None:

@@ -7,14 +7,14 @@ import os
 import shlex
 import sqlite3
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import make_url
 
-from chains.base import ChainClient, ChainError
+from chains.base import ChainClient, ChainError, EndpointReport
 from watcher.config import ConfigError
 from watcher.domain.money import Network
 from watcher.domain.rates import find_rate
@@ -23,8 +23,28 @@ from watcher.policy import NetworkPolicy, Policy
 from watcher.refused import AlreadyThere, Refused
 from watcher.status import network_warnings
 
+DAY = 86_400  # seconds
 SOME_KEY = bytes(range(64))  # nobody's: only that there is an answer matters
 PAGES_AT_ONCE = 1000  # a copy step holds the file for that long, then lets writers in
+
+
+REMEDIES = {  # by the first word of a check
+    "key": "put the file back from where it is kept with the backups; `init` makes a new one",
+    "endpoints": "see the reasons of each endpoint in the status",
+    "chain": "check URL and key; it must be of this very network",
+    "head": "wait until the node has caught up, or leave it out",
+    "finality": "use a node that knows what is final, as with a consensus client",
+    "receipts": "use an endpoint, or a plan, that offers `eth_getBlockReceipts`",
+    "traces": "use one with `debug_traceBlockByHash` or `trace_block`, or rely on the audit",
+    "infos": "use a full node of java-tron, by its HTTP API",
+    "internal": "run the node with `vm.saveInternalTx = true`; if it does, nothing is to be done",
+    "token": "correct `address` or `decimals` of the token, or leave it out",
+    "balances": "use an endpoint that answers calls at its newest final state",
+    "lag": "nothing, if it catches up; else use one that keeps up",
+    "limits": "set `requests_per_second` to what its plan allows, or add an endpoint",
+    "budget": "raise `daily_requests` with the plan, or add an endpoint",
+    "prices": "add a source, or fix the rate under `rates.fixed`",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +56,11 @@ class Finding:
     ok: bool | None
     """None: a warning, nothing that loses deposits by itself."""
     detail: str
+
+    @property
+    def remedy(self) -> str | None:
+        """What to do about it; None where it is well, or its own words say so."""
+        return None if self.ok else REMEDIES.get(self.check.partition(" ")[0])
 
 
 def examine_keys(key_file: Path) -> Finding:
@@ -65,12 +90,30 @@ async def examine(policy: Policy, clients: Mapping[Network, ChainClient]) -> lis
             )
             for each in found
         ]
+        findings += _examine_budgets(policy.networks[name], client.endpoints())
         findings.append(await _examine_balances(policy.networks[name], client))
         findings += [
             Finding(name, "warning", None, warning)
             for warning in network_warnings(policy.networks[name])
         ]
     return findings
+
+
+def _examine_budgets(network: NetworkPolicy, endpoints: Sequence[EndpointReport]) -> list[Finding]:
+    """Hold the requests that endpoints may be asked in a day against what following takes."""
+    spec = network.spec
+    needed = DAY // spec.pace_seconds * (3 if spec.needs_traces else 2)
+    budgets = {each.name: each.daily_requests for each in endpoints if each.daily_requests}
+    enough = len(budgets) < len(endpoints) or sum(budgets.values()) >= needed
+    return [
+        Finding(
+            f"{spec.name}/{name}",
+            "budget",
+            True if budget >= needed else None if enough else False,
+            f"{budget} requests a day; blocks alone take {needed}",
+        )
+        for name, budget in budgets.items()
+    ]
 
 
 async def _examine_balances(network: NetworkPolicy, client: ChainClient) -> Finding:

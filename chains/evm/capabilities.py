@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from chains.base import Capability, ChainError, ChainUnavailable, Traces
+from chains.base import Capability, ChainUnavailable, Traces
 from chains.endpoint import Endpoint
 from chains.evm import calls
 from chains.evm.tracing import ask_traces
+from chains.examining import Doubt, check, limits, told_age
 from watcher.domain.blocks import BlockRef
 from watcher.domain.money import Asset
-
-STALE_BLOCKS = 25  # a head this many usual block times old: the node does not follow
-
-
-class Doubt(ChainUnavailable):
-    """Worth a warning: no deposit is lost by it alone."""
 
 
 async def examine(
@@ -33,35 +27,23 @@ async def examine(
         require_chain: says which chain it follows; raises WrongChain.
         traces: what to do without; None: no payment shows in traces only.
     """
-    chain = await _check(node, "chain", require_chain(node))
+    chain = await check(node, "chain", require_chain(node))
     if not chain.ok:
         return [chain]
     found = [chain]
-    found.append(await _check(node, "head", _head(node, pace_seconds)))
-    found.append(await _check(node, "finality", _finality(node)))
-    found.append(await _check(node, "receipts", _receipts(node)))
+    found.append(await check(node, "head", _head(node, pace_seconds)))
+    found.append(await check(node, "finality", _finality(node)))
+    found.append(await check(node, "receipts", _receipts(node)))
     if traces is not None:
-        found.append(await _check(node, "traces", _traces(node, traces)))
+        found.append(await check(node, "traces", _traces(node, traces)))
     for asset in assets:
         if asset.contract is not None:
-            found.append(await _check(node, f"token {asset.symbol}", _token(node, asset)))
-    return found
-
-
-async def _check(node: Endpoint, check: str, work: Awaitable[str]) -> Capability:
-    try:
-        return Capability(node.name, check, True, await work)
-    except ChainError as error:
-        ok = None if isinstance(error, Doubt) else False
-        return Capability(node.name, check, ok, node.redaction.scrub(str(error)))
+            found.append(await check(node, f"token {asset.symbol}", _token(node, asset)))
+    return found + limits(node)
 
 
 async def _head(node: Endpoint, pace_seconds: int) -> str:
-    head = await calls.newest(node)
-    age = max(0, int(time.time()) - head.timestamp)
-    if age > STALE_BLOCKS * pace_seconds:
-        raise ChainUnavailable(f"block {head.number} is {age} s old: the node does not follow")
-    return f"block {head.number}, {age} s old"
+    return told_age(await calls.newest(node), pace_seconds)
 
 
 async def _finality(node: Endpoint) -> str:

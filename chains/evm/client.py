@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from operator import attrgetter, itemgetter
 
 from chains.base import (
@@ -32,6 +33,7 @@ from chains.evm.reader import BlockReader
 from chains.evm.rules import ETHEREUM_RULES, EvmRules
 from chains.evm.tracing import Tracing
 from chains.evm.worker import Read, read_apart
+from chains.examining import compare
 from chains.transaction import find, in_block
 from chains.worker import SHARED, timed
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
@@ -170,7 +172,8 @@ class EvmClient:
                 for node in self._pool.endpoints
             )
         )
-        return [capability for of_endpoint in found for capability in of_endpoint]
+        true = [node for node, of in zip(self._pool.endpoints, found, strict=True) if of[0].ok]
+        return [*chain.from_iterable(found), *await compare(true, calls.newest)]
 
     def endpoints(self) -> Sequence[EndpointReport]:
         tells = self._tracing.tells

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from chains.base import Capability, ChainError, ChainUnavailable, EndpointRefused
+from chains.base import Capability, EndpointRefused
 from chains.endpoint import Endpoint
+from chains.examining import Doubt, check, limits, told_age
 from chains.tvm import calls
 from chains.tvm.messages import Info
 from watcher.domain.money import Asset
 
-STALE_BLOCKS = 25  # a head this many usual block times old: the node does not follow
 INTERNAL_BLOCKS = 5  # how many recent ones are searched for an internal call
-
-
-class Doubt(ChainUnavailable):
-    """Worth a warning: no deposit is lost by it alone."""
 
 
 async def examine(
@@ -30,34 +25,22 @@ async def examine(
     Args:
         require_chain: says which chain it follows; raises WrongChain.
     """
-    chain = await _check(node, "chain", require_chain(node))
+    chain = await check(node, "chain", require_chain(node))
     if not chain.ok:
         return [chain]
     found = [chain]
-    found.append(await _check(node, "head", _head(node, pace_seconds)))
-    found.append(await _check(node, "finality", _finality(node)))
-    found.append(await _check(node, "infos", _infos(node)))
-    found.append(await _check(node, "internal TRX", _internal(node)))
+    found.append(await check(node, "head", _head(node, pace_seconds)))
+    found.append(await check(node, "finality", _finality(node)))
+    found.append(await check(node, "infos", _infos(node)))
+    found.append(await check(node, "internal TRX", _internal(node)))
     for asset in assets:
         if asset.contract is not None:
-            found.append(await _check(node, f"token {asset.symbol}", _token(node, asset)))
-    return found
-
-
-async def _check(node: Endpoint, check: str, work: Awaitable[str]) -> Capability:
-    try:
-        return Capability(node.name, check, True, await work)
-    except ChainError as error:
-        ok = None if isinstance(error, Doubt) else False
-        return Capability(node.name, check, ok, node.redaction.scrub(str(error)))
+            found.append(await check(node, f"token {asset.symbol}", _token(node, asset)))
+    return found + limits(node)
 
 
 async def _head(node: Endpoint, pace_seconds: int) -> str:
-    head = await calls.newest(node)
-    age = max(0, int(time.time()) - head.timestamp)
-    if age > STALE_BLOCKS * pace_seconds:
-        raise ChainUnavailable(f"block {head.number} is {age} s old: the node does not follow")
-    return f"block {head.number}, {age} s old"
+    return told_age(await calls.newest(node), pace_seconds)
 
 
 async def _finality(node: Endpoint) -> str:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from operator import attrgetter
 
 from chains.base import (
@@ -22,6 +23,7 @@ from chains.base import (
 )
 from chains.endpoint import Endpoint
 from chains.endpoints import EndpointPool
+from chains.examining import compare
 from chains.transaction import find, in_block
 from chains.tvm import balances, calls, transaction
 from chains.tvm.address import raw
@@ -170,7 +172,8 @@ class TronClient:
         found = await asyncio.gather(
             *(examine(n, assets, self._require_chain, pace) for n in self._pool.endpoints)
         )
-        return [capability for of_endpoint in found for capability in of_endpoint]
+        true = [node for node, of in zip(self._pool.endpoints, found, strict=True) if of[0].ok]
+        return [*chain.from_iterable(found), *await compare(true, calls.newest)]
 
     def endpoints(self) -> Sequence[EndpointReport]:
         return self._pool.reports()

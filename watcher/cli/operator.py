@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -69,13 +70,11 @@ def doctor(
 
     findings = run(work())
     if as_json:
-        show_json(
-            [{"where": f.where, "check": f.check, "ok": f.ok, "detail": f.detail} for f in findings]
-        )
+        show_json([{**asdict(each), "remedy": each.remedy} for each in findings])
     else:
         words = {True: "ok", False: "FAILED", None: "note"}
-        rows = [(f.where, f.check, words[f.ok], f.detail) for f in findings]
-        show_table("Doctor", ("where", "check", "result", "detail"), rows)
+        rows = [(f.where, f.check, words[f.ok], f.detail, f.remedy) for f in findings]
+        show_table("Doctor", ("where", "check", "result", "detail", "remedy"), rows)
     if any(finding.ok is False for finding in findings):
         raise typer.Exit(1)
 

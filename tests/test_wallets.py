@@ -76,6 +76,26 @@ async def test_two_processes_never_give_an_address_twice(db_url: str) -> None:
         await close(second)
 
 
+@pytest.mark.timeout(300)
+async def test_a_thousand_invoices_in_a_row_leave_no_gap_and_repeat_no_address(
+    engine: Engine,
+) -> None:
+    merchant_id = await add_merchant(engine)
+
+    async def open_some(conn: Conn) -> None:
+        for _ in range(100):
+            await invoicing.open_invoice(conn, POLICY, merchant_id, SOLE, now())
+
+    for _ in range(10):
+        await storage.repeat(engine, open_some)
+    async with storage.read(engine) as conn:
+        query = (
+            'SELECT count(DISTINCT address), count(*), min("index"), max("index") FROM addresses'
+        )
+        [row] = await conn.execute(text(query))
+    assert tuple(row) == (1000, 1000, 0, 999)
+
+
 async def test_two_processes_share_a_pool(db_url: str) -> None:
     first, second = open_engine(db_url), open_engine(db_url)
     try:

@@ -160,7 +160,10 @@ async def _books(engine: Engine, merchant_id: str) -> Books:
         ):
             deposits += page
         while more := await storage.invoices.listing(
-            conn, merchant_id, after=invoices[-1].id if invoices else None, limit=PAGE
+            conn,
+            merchant_id,
+            after=(invoices[-1].created_at, invoices[-1].id) if invoices else None,
+            limit=PAGE,
         ):
             invoices += more
         while told := await storage.events.after(conn, merchant_id, len(events), PAGE):

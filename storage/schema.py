@@ -203,6 +203,14 @@ health = table(
     Column("report", JsonText, nullable=False),
 )
 
+samples = table(
+    "samples",
+    key("network"),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    number("lag_blocks", nullable=True),
+    number("age_seconds", nullable=True),
+)
+
 corroborations = table(
     "corroborations",
     key("network"),

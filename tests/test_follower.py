@@ -479,6 +479,15 @@ async def test_a_node_that_never_answered_shows_with_its_reason(chain, follower,
     assert (report["state"], report["last_error"]) == ("starting", "connection refused")
 
 
+async def test_a_heartbeat_notes_where_the_network_stands(chain, follower, engine):
+    await catch_up(follower)
+    for _ in range(2):
+        await follower._beat()
+    async with storage.read(engine) as conn:
+        samples = await storage.samples.since(conn, NETWORK, 0)
+    assert [each.lag_blocks for each in samples] in ([0], [0, 0])  # a minute may have begun
+
+
 async def test_a_second_process_stands_by_and_a_fenced_one_writes_nothing(chain, engine):
     await open_shop(engine)
     first = make_follower(chain, engine)

@@ -270,11 +270,14 @@ class Follower:
     async def _beat(self) -> None:
         self.health.endpoints = list(self._client.endpoints())
         self.health.warnings = list(self._client.warnings())
+        now = clock.now()
         async with storage.write(self._engine) as conn:
             if self._lease is not None:
                 await storage.leases.renew(conn, self._lease, LEASE_SECONDS)
                 report = self.health.report(self._holder)
-                await storage.health.publish(conn, self._network, report, clock.now())
+                await storage.health.publish(conn, self._network, report, now)
+                if sample := self.health.sample(now):
+                    await storage.samples.add(conn, self._network, sample)
 
     async def stop(self) -> None:
         """Give the lease back, so that another process may follow at once."""

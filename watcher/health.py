@@ -12,12 +12,14 @@ import structlog
 
 from chains.base import ChainError, ChainUnavailable, EndpointReport
 from storage import StorageUnavailable
+from storage.samples import Sample
 from watcher import clock
 from watcher.domain.blocks import BlockRef
 from watcher.domain.money import Network
 
 DAY = 86_400
 HOUR = 3_600
+MINUTE = 60
 ERRORS = 1000  # how many are remembered
 PACE_WINDOW = 60  # seconds over which blocks per second are counted
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
@@ -51,6 +53,7 @@ class Health:
         self._connected: deque[tuple[float, int]] = deque()
         self._reorgs: deque[tuple[float, int]] = deque()
         self._depth = 0
+        self._sampled_at = 0
 
     def connected(self, tip: BlockRef, blocks: int) -> None:
         """Our chain grew by `blocks`, up to `tip`."""
@@ -103,8 +106,7 @@ class Health:
 
     def report(self, holder: str) -> dict[str, Any]:
         """What the status needs to know, as JSON."""
-        pace = self._blocks_per_second()
-        behind = max(0, (self.head or 0) - (self.tip.number if self.tip else 0))
+        pace, behind = self._blocks_per_second(), self._behind()
         return {
             "state": self._state(behind),
             "tip": asdict(self.tip) if self.tip else None,
@@ -122,6 +124,19 @@ class Health:
             "reorgs_24h": self._reorgs_today(),
             "endpoints": [asdict(endpoint) for endpoint in self.endpoints],
         }
+
+    def sample(self, now: int) -> Sample | None:
+        """Where we stand, once a minute; None while the minute is the one last told of."""
+        minute = now - now % MINUTE
+        if minute == self._sampled_at:
+            return None
+        self._sampled_at = minute
+        if self.tip is None:
+            return Sample(minute, None, None)
+        return Sample(minute, self._behind(), max(0, now - self.tip.timestamp))
+
+    def _behind(self) -> int:
+        return max(0, (self.head or 0) - (self.tip.number if self.tip else 0))
 
     def _errors_in_an_hour(self) -> int:
         since = time.monotonic() - HOUR

@@ -8,7 +8,7 @@ LOCK := $(UV) pip compile --quiet --upgrade --generate-hashes --no-emit-index-ur
 	--python-version 3.11 --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check soak lock bench clean
+.PHONY: help setup run browser test check soak lock bench clean
 
 help:  ## say what each target does
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -34,7 +34,10 @@ node_modules/.installed: package-lock.json
 run: setup  ## a sandbox in .local/: made-up money on three networks; Ctrl-C ends it
 	@exec $(BIN)/deposit-watcher --config .local/watcher.toml run --sandbox $(ARGS)
 
-test: setup  ## every test: real EVM node, both databases
+browser:
+	@.ci/browser
+
+test: setup browser  ## every test: real EVM node, both databases, real browser
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 check: setup  ## format, lint, types, migrations

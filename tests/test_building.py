@@ -8,9 +8,10 @@ import pytest
 
 from watcher.config import ConfigError, Settings
 from watcher.daemon import build_policy
-from watcher.daemon.building import client_options
+from watcher.daemon.building import client_options, public_url
 from watcher.domain.money import Network
 from watcher.policy import NetworkPolicy
+from watcher.settings import Server
 from watcher.status import network_warnings
 
 TWO = [{"name": name, "url": f"http://127.0.0.1/{name}"} for name in ("a", "b")]
@@ -123,3 +124,18 @@ def test_a_minimum_is_found_in_any_spelling(spelling: str) -> None:
     )
     rules = build_policy(settings).networks[Network("ethereum")].rules
     assert rules.minimum == {"ethereum:usdt": 500_000}
+
+
+@pytest.mark.parametrize(
+    ("server", "url"),
+    [
+        ({}, "http://127.0.0.1:8080"),
+        ({"host": "::1", "port": 9}, "http://[::1]:9"),
+        (
+            {"port": 9, "public_url": "https://pay.example.org/shop/"},
+            "https://pay.example.org/shop",
+        ),
+    ],
+)
+def test_payers_are_led_to_where_we_are_reached(server: dict[str, Any], url: str) -> None:
+    assert public_url(Server(**server)) == url

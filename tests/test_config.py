@@ -179,7 +179,18 @@ def test_settings_made_by_hand_read_no_environment(monkeypatch: pytest.MonkeyPat
             '[rates]\nfixed = { "EUR/USD" = "0" }',
             "rates.fixed.EUR/USD: the amount must be above zero",
         ),
-        ('[server]\npublic_url = "https://x.org"', "server.public_url: unknown key"),
+        ('[server]\nurl = "https://x.org"', "server.url: unknown key"),
+        (
+            '[server]\npublic_url = "x.org"',
+            "server.public_url: must start with http:// or https://",
+        ),
+        *(
+            (
+                f'[server]\npublic_url = "https://{rest}"',
+                'server.public_url: must be the address of a site, such as "https://pay.example.org"',
+            )
+            for rest in ("me@x.org", "x.org/?a=b", "x.org/#a")
+        ),
         (
             '[server]\ntrusted_proxies = ["10.0.0.1/8"]',
             "server.trusted_proxies.0: must be an IP address, "

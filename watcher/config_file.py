@@ -25,6 +25,7 @@ _GENERAL = """\
 [server]
 host = "127.0.0.1"                       # the address to listen on
 port = 8080
+# public_url = "https://pay.example.org" # where payers reach it, if not at host and port
 # trusted_proxies = ["127.0.0.1"]        # whose X-Forwarded-For is believed
 # cors_origins = ["https://shop.example.org"]    # pages that may use public keys in browsers
 

@@ -68,6 +68,8 @@ class Policy:
     webhooks: WebhookPolicy = WebhookPolicy()
     keep_days: int | None = None
     """After so many days events are forgotten; None: never."""
+    public_url: str = "http://127.0.0.1:8080"
+    """Where payers reach our pages, without a slash at its end."""
 
     @property
     def families(self) -> dict[Network, Family]:

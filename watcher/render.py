@@ -76,7 +76,7 @@ def render_invoice(
         **{name: invoice.details.get(name, default) for name, default in DETAILS.items()},
         "deposits": [render_deposit(policy, invoice, each, tips) for each in view.deposits],
         "timeline": [_render_moment(moment) for moment in view.timeline],
-        "checkout_url": None,
+        "checkout_url": f"{policy.public_url}/pay/{invoice.id}",
         "delayed": is_delayed(policy, invoice, tips, now),
         "expires_at": rfc3339(invoice.expires_at),
         "created_at": rfc3339(invoice.created_at),

@@ -30,6 +30,7 @@ class Server(Section):
 
     host: shapes.Text = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    public_url: shapes.PublicUrl | None = None
     trusted_proxies: list[shapes.IpBlock] = []
     cors_origins: list[shapes.Origin] = []
 

@@ -67,6 +67,12 @@ def _http_url(value: str) -> str:
     return value
 
 
+def _public_url(value: str) -> str:
+    if re.search(r"[?#@]", _http_url(value)):
+        raise ValueError('must be the address of a site, such as "https://pay.example.org"')
+    return value.rstrip("/")
+
+
 def _ip_block(value: str) -> str:
     try:
         return str(ipaddress.ip_network(value))
@@ -138,6 +144,7 @@ Percent = Annotated[
     str, AfterValidator(parse_percent), Field(json_schema_extra={"pattern": PERCENT})
 ]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+PublicUrl = Annotated[str, AfterValidator(_public_url)]
 Pair = Annotated[str, AfterValidator(_pair)]
 IpBlock = Annotated[str, AfterValidator(_ip_block)]
 Origin = Annotated[str, AfterValidator(_origin)]

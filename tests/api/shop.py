@@ -32,6 +32,7 @@ from watcher.domain.money import Address, Family, Method, Network
 from watcher.keys import SecretBox
 from watcher.policy import Policy
 from watcher.wakeup import News
+from watcher.web import add_pages
 
 EVM, ETHEREUM = Family("evm"), Network("ethereum")
 ADMIN = "an-admin-token-of-some-length"
@@ -228,7 +229,7 @@ async def serve(
     news = News(engine)
     setup = Setup(**{**usual_setup(news), **facts})
     running = asyncio.create_task(news.run())
-    server = TestServer(build_app(engine, policy, setup), host="127.0.0.1")
+    server = TestServer(add_pages(build_app(engine, policy, setup)), host="127.0.0.1")
     try:
         async with TestClient(server) as http:
             yield http

@@ -86,8 +86,13 @@ async def test_a_chain_whose_clock_is_ahead_does_not_cut_an_invoice_short(shop: 
 
 async def test_nothing_that_comes_later_is_promised(shop: Shop) -> None:
     made = await shop.create()
-    later = ("checkout_url", "success_url", "fail_url", "callback_url", "questionnaire", "face")
+    later = ("success_url", "fail_url", "callback_url", "questionnaire", "face")
     assert {name: made[name] for name in later} == dict.fromkeys(later)
+
+
+async def test_an_invoice_says_where_its_payer_goes(shop: Shop) -> None:
+    made = await shop.create()
+    assert made["checkout_url"] == f"http://127.0.0.1:8080/pay/{made['id']}"
 
 
 async def test_every_method_is_quoted_at_once(shop: Shop) -> None:

@@ -33,6 +33,7 @@ from watcher.follower import Follower
 from watcher.keys import SecretBox
 from watcher.policy import Policy
 from watcher.wakeup import News
+from watcher.web import add_pages
 
 ETHEREUM = Network("ethereum")
 ETH, USDT = Method("ethereum:eth"), Method("ethereum:usdt")
@@ -182,7 +183,7 @@ async def open_desk(shop: Shop) -> AsyncIterator[Desk]:
     """The API of this shop, while its follower runs as in the daemon."""
     box = SecretBox([Fernet.generate_key().decode()])
     setup = Setup(TOKEN, clock.now(), box, News(shop.engine), Access(10**6, 10**6))
-    app = build_app(shop.engine, shop.policy, setup)
+    app = add_pages(build_app(shop.engine, shop.policy, setup))
     async with TestClient(TestServer(app)) as client, running(shop.follower):
         yield Desk(client)
 

@@ -193,7 +193,7 @@ class Invoice(Shape):
     confirmations: Depth | None
     deposits: list[Deposit]
     timeline: list[Moment]
-    checkout_url: str | None
+    checkout_url: str
     delayed: bool
     expires_at: Time
     created_at: Time

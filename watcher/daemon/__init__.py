@@ -34,6 +34,7 @@ from watcher.metrics import Meter, Metrics
 from watcher.policy import Policy
 from watcher.status import admin_status
 from watcher.wakeup import News
+from watcher.web import add_pages
 from watcher.webhooks.delivering import Deliverer
 from watcher.webhooks.sending import Sender
 
@@ -213,7 +214,7 @@ async def _api(
         clients=clients,
         metrics=metrics,
     )
-    app = build_app(engine, policy, setup)
+    app = add_pages(build_app(engine, policy, setup))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:

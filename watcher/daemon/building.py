@@ -14,7 +14,7 @@ from watcher.domain.money import Asset, Network, Price, units_of
 from watcher.domain.rates import Limits
 from watcher.policy import NetworkPolicy, Policy, WebhookPolicy
 from watcher.rates.book import RateBook
-from watcher.settings import NetworkSettings
+from watcher.settings import NetworkSettings, Server
 
 LONGEST_POLL_SECONDS = 3  # with Tron's pace of 3 s: within 100,000 requests a day
 
@@ -49,10 +49,17 @@ def build_policy(settings: Settings) -> Policy:
         accepts_late=settings.invoices.late_policy == "accept",
         payer_may_cancel=settings.invoices.payer_may_cancel,
         keep_days=settings.events.keep_days,
+        public_url=public_url(settings.server),
         webhooks=WebhookPolicy(
             settings.webhooks.allow_private_addresses, settings.webhooks.timeout_seconds
         ),
     )
+
+
+def public_url(server: Server) -> str:
+    """Where payers reach our pages: as configured, or where we listen."""
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    return server.public_url or f"http://{host}:{server.port}"
 
 
 def _limits(settings: Settings) -> Limits:
@@ -184,7 +191,7 @@ def _shown(settings: Settings, spec: NetworkSpec) -> NetworkSpec:
     """The network, its links leading to our own pages where its chain is our own."""
     if settings.sandbox is None:
         return spec
-    base = f"http://{settings.server.host}:{settings.server.port}/sandbox/{spec.name}"
+    base = f"{public_url(settings.server)}/sandbox/{spec.name}"
     paths = (f"{base}/transaction/{{}}", f"{base}/address/{{}}", f"{base}/block/{{}}")
     return replace(spec, explorer=Explorer(*paths))
 

@@ -1,0 +1,1 @@
+"""Pages: asked over a socket, and looked at in a real browser."""

@@ -1,0 +1,18 @@
+"""Pages for browsers: plain HTML that asks no other host for anything, and works by itself.
+
+Every link is relative, so a proxy may serve it all below a path of its own.
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from watcher.web import assets
+
+__all__ = ["add_pages"]
+
+
+def add_pages(app: web.Application) -> web.Application:
+    """The same application, serving the pages beside the API."""
+    app.add_routes(assets.routes)
+    return app

@@ -13,15 +13,9 @@ from storage import schema
 from storage.dialects import among, inserting
 from storage.types import Conn
 from watcher.domain.blocks import Hash
-from watcher.domain.deposits import (
-    Deposit,
-    DepositStatus,
-    give_way,
-    is_stand_in,
-    revive,
-    take_place,
-)
+from watcher.domain.deposits import Deposit, DepositStatus, revive
 from watcher.domain.money import Address, Network
+from watcher.domain.stand_ins import Ceded, StandIn, give_way, is_stand_in, take_place
 
 Change = tuple[Deposit | None, Deposit]
 """A deposit before (None: it is new) and after."""
@@ -40,11 +34,12 @@ async def add(conn: Conn, deposits: Sequence[Deposit], now: int) -> list[Change]
 
     A deposit that is here already is left alone, unless it was orphaned: then its very block is in
     our chain again, and the row is revived. One that was made of a finding of the audit gives way
-    to what is found in that finding's blocks: it is the same money.
+    to what is found in that finding's blocks, as far as that goes: it is the same money.
     """
     if not deposits:
         return []
-    deposits, gone = await _replace_stand_ins(conn, deposits)
+    deposits, ceded = await _replace_stand_ins(conn, deposits)
+    deposits = [*deposits, *(rest for rest in ceded.values() if rest is not None)]
     new = inserting(conn, table).on_conflict_do_nothing(index_elements=["id"])
     rows = await _placed(conn, deposits)
     added = set(await conn.scalars(new.returning(table.c.id), rows))
@@ -56,8 +51,9 @@ async def add(conn: Conn, deposits: Sequence[Deposit], now: int) -> list[Change]
             changes.append((None, deposit))
         elif deposit.id in returning:
             changes.append((returning[deposit.id], revive(returning[deposit.id], now)))
-    changes += gone
+    changes += [(stand_in.deposit, give_way(stand_in)) for stand_in in ceded]
     await save(conn, [after for before, after in changes if before])
+    await _point_to_rests(conn, ceded)
     return changes
 
 
@@ -152,37 +148,34 @@ async def counts(conn: Conn) -> dict[str, int]:
 
 async def _replace_stand_ins(
     conn: Conn, deposits: Sequence[Deposit]
-) -> tuple[Sequence[Deposit], list[Change]]:
-    """`deposits`, those new in place of a finding's deposit as such; how the latter give way."""
+) -> tuple[Sequence[Deposit], Ceded]:
+    """`deposits`, those new in place of a finding's deposit as such; who gives way to them."""
     stand_ins = await _stand_ins(conn, deposits)
     if not stand_ins:
-        return deposits, []
+        return deposits, {}
     live = table.c.status != DepositStatus.ORPHANED
     ids = select(table.c.id).where(among(conn, table.c.id, [each.id for each in deposits]), live)
     known = set(await conn.scalars(ids))
-    result = {each.id: each for each in deposits}
-    gone: list[Change] = []
-    for stand_in, first, last in stand_ins:
-        same = (stand_in.network, stand_in.method, stand_in.address)
-        found = [
-            each
-            for each in deposits
-            if (each.network, each.method, each.address) == same
-            and first <= each.block_number <= last
-            and each.id not in known
-            and not is_stand_in(each)
-        ]
-        if found:
-            result |= {each.id: each for each in take_place(found, stand_in)}
-            gone.append((stand_in, give_way(stand_in)))
-    return list(result.values()), gone
+    found = [each for each in deposits if each.id not in known and not is_stand_in(each)]
+    placed, ceded = take_place(found, stand_ins)
+    by_id = {each.id: each for each in placed}
+    return [by_id.get(each.id, each) for each in deposits], ceded
 
 
-async def _stand_ins(conn: Conn, deposits: Sequence[Deposit]) -> list[tuple[Deposit, int, int]]:
-    """Live deposits made of findings at these addresses, with the blocks of the finding."""
+async def _point_to_rests(conn: Conn, ceded: Ceded) -> None:
+    """Let each finding name the deposit that is left of it."""
+    findings = schema.findings
+    for stand_in, rest in ceded.items():
+        if rest is not None:
+            mine = update(findings).where(findings.c.id == stand_in.finding_id)
+            await conn.execute(mine.values(deposit_id=rest.id))
+
+
+async def _stand_ins(conn: Conn, deposits: Sequence[Deposit]) -> list[StandIn]:
+    """Live deposits made of findings at these addresses."""
     findings = schema.findings
     query = (
-        select(*_COLUMNS, findings.c.first, findings.c.last)
+        select(*_COLUMNS, findings.c.first, findings.c.last, findings.c.id.label("finding_id"))
         .join(findings, findings.c.deposit_id == table.c.id)
         .where(
             among(conn, findings.c.network, {each.network for each in deposits}),
@@ -191,7 +184,9 @@ async def _stand_ins(conn: Conn, deposits: Sequence[Deposit]) -> list[tuple[Depo
         )
     )
     rows = (await conn.execute(query.order_by(table.c.id))).mappings()
-    return [(_deposit(row), row["first"] or 0, row["last"]) for row in rows]
+    return [
+        StandIn(_deposit(row), row["finding_id"], row["first"] or 0, row["last"]) for row in rows
+    ]
 
 
 async def _placed(conn: Conn, deposits: Sequence[Deposit]) -> list[dict[str, Any]]:

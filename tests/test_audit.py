@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 
@@ -37,6 +38,7 @@ from watcher import audit as audit_module
 from watcher import recount
 from watcher.audit import Audit, Report
 from watcher.domain.audit import Finding, FindingKind, FindingState
+from watcher.domain.blocks import Transfer
 from watcher.domain.deposits import Deposit, DepositStatus
 from watcher.domain.invoices import Flag, InvoiceStatus
 from watcher.domain.money import Address, Asset, Method
@@ -114,6 +116,14 @@ async def world(engine: Engine) -> World:
     opened = World(engine)
     await opened.live(3)
     return opened
+
+
+async def told_of_deposits(engine: Engine) -> list[tuple[str, int]]:
+    """The type of each event of a deposit, with the deposit's units."""
+    shown = [body["deposit"] for body in await bodies(engine) if "deposit" in body]
+    types = [type for type in await told(engine) if type.startswith("deposit.")]
+    units = [int(each["amount_units"]) for each in shown if isinstance(each, dict)]
+    return list(zip(types, units, strict=True))
 
 
 def summary(finding: Finding) -> tuple[str, int, int | None, int, str]:
@@ -467,27 +477,65 @@ async def test_more_than_was_accepted_is_confirmed_by_the_usual_rules(world: Wor
     world.chain.unlisted = set()
     await world.rescan()
     [deposit] = await world.deposits()
-    assert (deposit.units, deposit.accepted) == (2 * COIN, None)
+    assert (deposit.units, deposit.accepted) == (2 * COIN, 1)  # at the value that was decided
     assert deposit.status is DepositStatus.PENDING
     await catch_up(world.follower)
     [deposit] = await world.deposits()
     assert deposit.status is DepositStatus.CONFIRMED
 
 
-async def test_less_than_was_accepted_leaves_a_new_finding_of_the_rest(world: World) -> None:
+async def test_less_than_was_accepted_takes_its_part_and_leaves_the_rest(world: World) -> None:
     world.chain.unlisted = {POL}
     world.hide(COIN)
     world.chain.mine(make_transfer(COIN, POL))
     await world.live(2)
     await world.audit()
-    await world.accept(await world.finding())
+    accepted = await world.accept(await world.finding())
+    paid = await the_invoice(world.engine)
     world.chain.unlisted = set()
-    await world.rescan()
-    assert [each.units for each in await world.deposits()] == [COIN]
+    for _ in range(2):  # also twice
+        await world.rescan()
+        found, rest = sorted(await world.deposits(), key=lambda each: each.position, reverse=True)
+        assert (found.position, found.units, found.accepted) == ("log/0", COIN, Fraction(1, 2))
+        assert rest.position == f"audit/{accepted.id}/{COIN}"
+        assert (rest.units, rest.accepted) == (COIN, Fraction(1, 2))
+        assert found.status is rest.status is DepositStatus.CONFIRMED
+        assert (await world.finding()).deposit_id == rest.id
+        after = await the_invoice(world.engine)
+        assert (after.status, after.seen, after.confirmed) == (InvoiceStatus.PAID, 1, 1)
+        assert after == paid
+    # Whoever adds up the events has the same: what was told of is taken back, and told anew.
+    assert await told_of_deposits(world.engine) == [
+        ("deposit.confirmed", 2 * COIN),
+        ("deposit.confirmed", COIN),
+        ("deposit.confirmed", COIN),
+        ("deposit.orphaned", 2 * COIN),
+    ]
     await world.live()
     await world.audit()
-    newest, _ = await world.findings()
-    assert summary(newest) == ("surplus", COIN, None, 6, "open")
+    assert (await world.finding()).state is FindingState.ACCEPTED  # and no second one
+
+
+async def test_what_was_accepted_is_gone_once_all_of_it_is_found(world: World) -> None:
+    world.hide(2 * COIN)
+    block = world.chain.mine()
+    await world.live(2)
+    await world.audit()
+    await world.accept(await world.finding())
+    shown: list[Transfer] = []
+    for part, left in ((COIN // 2, 1), (COIN // 2, 1), (COIN, 0)):
+        shown.append(make_transfer(part, POL, position=f"trace/{len(shown)}"))
+        async with storage.write(world.engine) as conn:
+            seen = replace(block, transfers=tuple(shown))
+            added = await recount.add_missing(conn, POLICY, NETWORK, seen, NOW)
+        assert [each.position for each in added] == [shown[-1].position]
+        deposits = await world.deposits()
+        assert len(deposits) == len(shown) + left
+        assert sum(each.units for each in deposits) == 2 * COIN
+        invoice = await the_invoice(world.engine)
+        assert (invoice.status, invoice.confirmed) == (InvoiceStatus.PAID, 1)
+    assert [each.position for each in deposits if each.tx_hash is None] == []
+    assert "invoice.reverted" not in await told(world.engine)
 
 
 async def test_a_rescan_of_known_deposits_leaves_an_accepted_one_alone(world: World) -> None:

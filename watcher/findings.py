@@ -9,9 +9,10 @@ from storage import Conn
 from watcher.accepting import accepted_by_hand
 from watcher.clock import rfc3339
 from watcher.domain.audit import Finding, FindingKind, FindingState, arrived
-from watcher.domain.deposits import STAND_IN, Deposit, DepositStatus, Watched
+from watcher.domain.deposits import Deposit, DepositStatus, Watched
 from watcher.domain.ids import derived_id
 from watcher.domain.money import amount_of
+from watcher.domain.stand_ins import STAND_IN
 from watcher.policy import Policy
 from watcher.refused import NotFound, NotOpen
 from watcher.render import Json

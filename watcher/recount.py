@@ -12,6 +12,7 @@ from storage.cursors import Cursor
 from watcher.domain.blocks import Block, BlockRef
 from watcher.domain.deposits import Deposit, DepositStatus, find_deposits
 from watcher.domain.money import Network
+from watcher.domain.stand_ins import is_stand_in
 from watcher.policy import Policy
 from watcher.refused import NotOurs
 from watcher.settling import settle_invoices
@@ -29,7 +30,7 @@ async def missing(
     require_ours(block.ref, await storage.blocks.at(conn, network, block.ref.number), cursor)
     found = await _found(conn, policy, network, block, now)
     known = await storage.deposits.known(conn, [each.id for each in found]) if found else {}
-    here = {id for id, each in known.items() if each.status is not DepositStatus.ORPHANED}
+    here = {id for id, each in known.items() if not _is_gone(each)}
     return [each for each in found if each.id not in here]
 
 
@@ -51,7 +52,7 @@ async def add_missing(
     changes = await storage.deposits.add(conn, found, now)
     events = await settle_invoices(conn, policy, set(), None, changes, now)
     await storage.events.append(conn, events, now)
-    return [after for _, after in changes if after.status is not DepositStatus.ORPHANED]
+    return [each for _, each in changes if not (is_stand_in(each) or _is_gone(each))]
 
 
 def require_ours(ref: BlockRef, kept: BlockRef | None, cursor: Cursor | None) -> None:
@@ -67,6 +68,10 @@ def require_ours(ref: BlockRef, kept: BlockRef | None, cursor: Cursor | None) ->
         raise NotOurs(f"block {ref.number} is {ref.hash}, in our chain {kept.hash}")
     if kept is None and (cursor.finalized is None or ref.number > cursor.finalized):
         raise NotOurs(f"block {ref.number} is no longer kept and not known to be final")
+
+
+def _is_gone(deposit: Deposit) -> bool:
+    return deposit.status is DepositStatus.ORPHANED
 
 
 async def _found(

@@ -16,10 +16,6 @@ Depth = int | Literal["finalized"]
 """How deep a block must be: this many confirmations, or the network's own finality."""
 
 
-STAND_IN = "audit/"
-"""How the position of a deposit begins that was made of a finding of the audit."""
-
-
 def deepest(depths: Iterable[Depth]) -> Depth:
     """The strictest; "finalized" is stricter than any number, since what is final stays."""
     return max(depths, key=lambda depth: (1, 0) if depth == "finalized" else (0, depth))
@@ -183,34 +179,3 @@ def orphan(deposits: Sequence[Deposit]) -> list[Deposit]:
 def revive(deposit: Deposit, now: int) -> Deposit:
     """An orphaned deposit whose very block is in our chain again."""
     return replace(deposit, status=DepositStatus.PENDING, detected_at=now)
-
-
-def is_stand_in(deposit: Deposit) -> bool:
-    """Whether it was made of a balance, for money that no block showed us."""
-    return deposit.position.startswith(STAND_IN)
-
-
-def give_way(stand_in: Deposit) -> Deposit:
-    """A deposit made of a balance, once the blocks themselves show the money; no reorg."""
-    return replace(stand_in, status=DepositStatus.ORPHANED, corroborated=False, confirmed_at=None)
-
-
-def take_place(found: Sequence[Deposit], stand_in: Deposit) -> list[Deposit]:
-    """What was found in the blocks of `stand_in`, made of a balance for money not seen then.
-
-    It is that money: so it has what an operator decided of it, and is as sure. Unless it comes to
-    more: a balance vouches for no more than it showed, and the usual rules must.
-    """
-    if stand_in.accepted is None or sum(each.units for each in found) > stand_in.units:
-        return list(found)
-    return [
-        replace(
-            each,
-            status=DepositStatus.CONFIRMED,
-            corroborated=True,
-            confirmed_at=stand_in.confirmed_at,
-            accepted=stand_in.accepted * each.units / stand_in.units,
-            accepted_by_hand=True,
-        )
-        for each in found
-    ]

@@ -121,8 +121,7 @@ class EvmClient:
         if internal and self._tracing.mode != "off":
             repeats = partial(self._reader.repeats, ref, internal, self._listing)
             said = await self._pool.each(occasionally(repeats))
-            question = ref.hash, tuple(internal)
-            return self._tracing.vouching(ref.number, question, said, self._options.agreement)
+            return self._tracing.vouching(said, self._options.agreement)
         given = await self._pool.each(partial(calls.block_ref, block=ref.number))
         hashes = {name: (other.hash if other else None) for name, other in given.items()}
         return self._pool.side_with(hashes, ref.hash, self._options.agreement)

@@ -17,15 +17,10 @@ from chains.evm.rpc import NoState
 from chains.evm.rules import EvmRules
 from chains.evm.traces import CALL_TRACER, PARITY, Tracer, Traces
 from chains.health import Missing
-from watcher.domain.blocks import Hash, Transfer
+from watcher.domain.blocks import Hash
 
 STATES_KEPT = 100
 """Blocks below the head whose state every node has; geth keeps 128 unless told otherwise."""
-DENIALS_KEPT = 10_000
-"""Questions of which is remembered who denied them."""
-
-Question = tuple[Hash, tuple[Transfer, ...]]
-"""A block's hash, and what traces shall have shown in it."""
 
 
 class Tracing:
@@ -42,8 +37,6 @@ class Tracing:
         """By endpoint, what it answers; None: nothing. Absent: not known yet."""
         self._stateless: dict[str, int] = {}
         """By endpoint, the highest block that it was too young to trace."""
-        self._denied: dict[Question, set[str]] = {}
-        """By question, whose traces did not repeat it; those asked last come last."""
         self._untraced: list[int] = []
         """First and last block that was read without, and how many were."""
         self.by_logs = rules.native_log is not None
@@ -135,39 +128,22 @@ class Tracing:
             if self.tells(name) is not False and self._stateless.get(name, -1) < number
         ]
 
-    def vouching(
-        self,
-        number: int,
-        question: Question,
-        said: Mapping[str, bool | None],
-        agreement: int,
-    ) -> frozenset[str]:
+    def vouching(self, said: Mapping[str, bool | None], agreement: int) -> frozenset[str]:
         """Who vouches for transfers that only traces show.
 
         Args:
-            number: of the block.
             said: by endpoint, whether its traces repeat the transfers; None: it has no traces, but
                 the block's hash.
 
-        As many as must agree, of those that can, must repeat it; then the hash is enough of others.
-        Who denied it could: that it has forgotten the block since is no reason to believe it.
+        As many as must agree, of those that trace, must repeat it now, and one at least; then the
+        hash is enough of who cannot trace at all. Who can, and has forgotten that block, vouches
+        for nothing: it may have denied it, before a restart of ours, too.
         """
         repeat = frozenset(name for name, same in said.items() if same)
-        denied = self._denials(question, said)
-        if len(repeat) < min(agreement, len({*self._able(number), *denied})):
+        able = [name for name in self._names if self.tells(name) is not False]
+        if len(repeat) < max(1, min(agreement, len(able))):
             return repeat
-        return repeat | {name for name, same in said.items() if same is None and name not in denied}
-
-    def _denials(self, question: Question, said: Mapping[str, bool | None]) -> set[str]:
-        """Who denied this, now or earlier, and did not repeat it since."""
-        denied = self._denied.pop(question, set())
-        denied |= {name for name, same in said.items() if same is False}
-        denied -= {name for name, same in said.items() if same}
-        if denied:
-            self._denied[question] = denied
-        if len(self._denied) > DENIALS_KEPT:
-            del self._denied[next(iter(self._denied))]
-        return denied
+        return repeat | {name for name, same in said.items() if same is None and name not in able}
 
     def note_untraced(self, number: int) -> None:
         """Remember that a block was read without traces, for the operator to see."""

@@ -338,8 +338,9 @@ async def test_what_one_endpoint_invented_is_not_repeated(anvil: Anvil, nodes: l
     assert await vouching(nodes, [false]) == {"a"}
 
 
-async def test_who_denied_it_does_not_come_to_vouch_by_forgetting(
-    anvil: Anvil, nodes: list[Proxy]
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_who_traces_does_not_vouch_for_a_block_that_it_has_forgotten(
+    anvil: Anvil, nodes: list[Proxy], restarted: bool
 ) -> None:
     pay(anvil, 5)
     nodes[0].fail(replying(invented), GETH)
@@ -349,12 +350,29 @@ async def test_who_denied_it_does_not_come_to_vouch_by_forgetting(
         assert block is not None
         true, false = await internal(client)
         assert await client.corroborate(block.ref, [false]) == {"a"}
+        assert await client.corroborate(block.ref, [true]) == {"a", "b"}
         for _ in range(STATES_KEPT):
             anvil.mine()
-        await client.survey()
-        nodes[1].fail(faults.error({"code": -32000, "message": "missing trie node 0a"}), GETH)
-        assert await client.corroborate(block.ref, [false]) == {"a"}
-        assert await client.corroborate(block.ref, [true]) == {"a", "b"}
+        async with open_client(nodes[0].url, nodes[1].url, traces="auto", agreement=2) as another:
+            asked = another if restarted else client
+            await asked.survey()
+            nodes[1].fail(faults.error({"code": -32000, "message": "missing trie node 0a"}), GETH)
+            assert await asked.corroborate(block.ref, [false]) == {"a"}
+            assert await asked.corroborate(block.ref, [true]) == {"a"}
+
+
+async def test_where_nobody_repeats_it_any_more_the_block_alone_does_not_do(
+    anvil: Anvil, nodes: list[Proxy]
+) -> None:
+    pay(anvil, 5)
+    async with open_client(nodes[0].url, traces="auto") as client:
+        block = await client.block(1)
+        assert block is not None
+        moves = await internal(client)
+    untraced(*nodes)
+    assert await vouching(nodes, moves) == frozenset()
+    async with open_client(nodes[0].url, nodes[1].url, agreement=2) as trusting:
+        assert await trusting.corroborate(block.ref, moves) == {"a", "b"}  # traces = "off"
 
 
 async def test_where_only_one_traces_the_others_vouch_for_the_block(

@@ -32,7 +32,7 @@ from chains.base import (
 )
 from chains.endpoint import Endpoint, Transport
 from chains.health import Clock, Missing
-from watcher.domain.blocks import Hash
+from watcher.domain.blocks import BlockRef, Hash
 
 T = TypeVar("T")
 
@@ -50,6 +50,20 @@ def occasionally(work: Callable[[Endpoint], Awaitable[T]]) -> Callable[[Endpoint
             raise Missing(str(error)) from error
 
     return softly
+
+
+def require_same(ref: BlockRef, theirs: Hash | None) -> None:
+    """Require that `theirs`, which a node has at the height of `ref`, is that block.
+
+    Raises:
+        Missing: it has none there.
+        ChainUnavailable: it is on a fork.
+    """
+    if theirs is None:
+        raise Missing(f"has no block {ref.number} yet")
+    if theirs != ref.hash:
+        alone = f"its block {ref.number} is not the one that is final"
+        raise ChainUnavailable(alone, retry_after=ALONE_SECONDS)
 
 
 class EndpointPool:

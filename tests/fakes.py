@@ -122,22 +122,28 @@ class FakeChain:
         return frozenset(who if same else self.stayed)
 
     async def balances(
-        self, addresses: Sequence[Address], assets: Sequence[Asset], number: int | None
+        self,
+        addresses: Sequence[Address],
+        assets: Sequence[Asset],
+        final: BlockRef,
+        number: int | None = None,
     ) -> Sequence[Holding]:
         self._answer()
         self.balances_asked.append(number)
+        if self._blocks[final.number].ref.hash != final.hash:
+            raise ChainUnavailable("on a fork")
         if number is not None and not self.keeps_states:
             raise EndpointRefused(f"no state of block {number}")
-        at = self.final if number is None else number
-        if at is None:
-            raise ChainUnavailable("nothing is known to be final")
+        at = final.number if number is None else number
         return [
             Holding(address, asset.method, self._held(address, asset.method, at), at, at)
             for address in addresses
             for asset in assets
         ]
 
-    async def repeat_balances(self, holdings: Sequence[Holding]) -> Sequence[frozenset[str]]:
+    async def repeat_balances(
+        self, holdings: Sequence[Holding], final: BlockRef
+    ) -> Sequence[frozenset[str]]:
         self._answer()
         names = frozenset(self.names)
         return [

@@ -38,7 +38,7 @@ from watcher import audit as audit_module
 from watcher import recount
 from watcher.audit import Audit, Report
 from watcher.domain.audit import Finding, FindingKind, FindingState
-from watcher.domain.blocks import Transfer
+from watcher.domain.blocks import BlockRef, Transfer
 from watcher.domain.deposits import Deposit, DepositStatus
 from watcher.domain.invoices import Flag, InvoiceStatus
 from watcher.domain.money import Address, Asset, Method
@@ -282,13 +282,81 @@ async def test_a_node_that_is_away_ends_the_run_and_is_told(world: World) -> Non
     assert (await world.last_run()).reason == "down"
 
 
+async def test_a_final_block_that_is_not_ours_is_no_ground_for_findings(world: World) -> None:
+    world.hide(COIN)
+    world.chain.mine()
+    await world.live(2)
+    world.chain.reorg(4)
+    for _ in range(4):
+        world.chain.mine()
+    report = await world.audit()
+    assert report.run.reason == f"the final block {world.chain.final} is not the one that we hold"
+    assert (report.run.number, await world.findings()) == (None, [])
+    assert world.chain.balances_asked == []
+
+
+async def test_without_a_final_block_nothing_is_compared(world: World) -> None:
+    world.chain.final = None
+    report = await world.audit()
+    assert report.run.reason == "no endpoint says which block is final"
+
+
+class Hanging(FakeChain):
+    """It tells the balances of one address, and then no more until it is mended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mended = False
+        self.addresses_asked: list[Sequence[Address]] = []
+
+    async def balances(
+        self,
+        addresses: Sequence[Address],
+        assets: Sequence[Asset],
+        final: BlockRef,
+        number: int | None = None,
+    ) -> Sequence[Holding]:
+        if self.balances_asked and not self.mended:
+            await asyncio.Event().wait()
+        self.addresses_asked.append(addresses)
+        return await super().balances(addresses, assets, final, number)
+
+
+async def test_a_run_that_is_not_done_in_time_is_noted_and_the_next_goes_on(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_module, "BATCH", 1)
+    monkeypatch.setattr(audit_module, "LONGEST_SECONDS", 0.5)
+    everyone = [Address(f"0x{number:040x}") for number in (1, 2, 3)]
+    of_all = enumerate(everyone)
+    await open_shop(engine, *(make_invoice(key=str(n), addresses={FAMILY: a}) for n, a in of_all))
+    world = World(engine)
+    chain = world.chain = Hanging()
+    world.follower = make_follower(chain, engine, POLICY)
+    await world.live(3)
+    run = (await world.audit()).run
+    assert run == await world.last_run()
+    assert (run.addresses, run.number) == (1, 3)
+    assert run.reason == "not done within 0.5 s: the next run goes on from there"
+    chain.mended = True
+    monkeypatch.setattr(audit_module, "LONGEST_SECONDS", 60)
+    asked = len(chain.balances_asked)
+    run = (await world.audit()).run
+    assert (run.addresses, run.reason) == (3, None)
+    assert chain.addresses_asked[asked:] == [[everyone[1]], [everyone[2]], [everyone[0]]]
+
+
 class Moving(FakeChain):
     """Its final block moves on while it answers."""
 
     async def balances(
-        self, addresses: Sequence[Address], assets: Sequence[Asset], number: int | None
+        self,
+        addresses: Sequence[Address],
+        assets: Sequence[Asset],
+        final: BlockRef,
+        number: int | None = None,
     ) -> Sequence[Holding]:
-        found = await super().balances(addresses, assets, number)
+        found = await super().balances(addresses, assets, final, number)
         return [replace(each, first=each.first - 2) for each in found]
 
 
@@ -316,9 +384,13 @@ class Mute(FakeChain):
     """A token of it gives no balance."""
 
     async def balances(
-        self, addresses: Sequence[Address], assets: Sequence[Asset], number: int | None
+        self,
+        addresses: Sequence[Address],
+        assets: Sequence[Asset],
+        final: BlockRef,
+        number: int | None = None,
     ) -> Sequence[Holding]:
-        found = await super().balances(addresses, assets, number)
+        found = await super().balances(addresses, assets, final, number)
         return [replace(each, units=None) if each.method == METHOD else each for each in found]
 
 
@@ -343,9 +415,13 @@ class Lying(FakeChain):
         self.lies_about: set[int | None] = {None}
 
     async def balances(
-        self, addresses: Sequence[Address], assets: Sequence[Asset], number: int | None
+        self,
+        addresses: Sequence[Address],
+        assets: Sequence[Asset],
+        final: BlockRef,
+        number: int | None = None,
     ) -> Sequence[Holding]:
-        found = await super().balances(addresses, assets, number)
+        found = await super().balances(addresses, assets, final, number)
         more = self.more if number in self.lies_about else 0
         return [
             replace(each, units=(each.units or 0) + more) if each.method == POL else each
@@ -626,11 +702,15 @@ async def test_a_run_spends_a_share_of_the_day_and_says_so(
 ) -> None:
     class Metered(FakeChain):
         async def balances(
-            self, addresses: Sequence[Address], assets: Sequence[Asset], number: int | None
+            self,
+            addresses: Sequence[Address],
+            assets: Sequence[Asset],
+            final: BlockRef,
+            number: int | None = None,
         ) -> Sequence[Holding]:
             [report] = self.reports
             self.reports = [replace(report, requests_today=report.requests_today + 60)]
-            return await super().balances(addresses, assets, number)
+            return await super().balances(addresses, assets, final, number)
 
     monkeypatch.setattr(audit_module, "BATCH", 1)
     second = make_invoice(key="2", addresses={FAMILY: Address(f"0x{2:040x}")})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,14 +11,14 @@ from sqlalchemy import update
 from structlog.testing import capture_logs
 
 import storage
-from chains.base import Holding
 from storage import Engine, close, open_engine
 from storage.chores import Course
 from tests.factories import NETWORK
 from tests.fakes import FakeChain
 from tests.world import make_policy, open_shop
 from watcher.chores import Chore, chores_of, do_if_due, run_chores
-from watcher.domain.money import Address, Asset, Network
+from watcher.domain.blocks import BlockRef
+from watcher.domain.money import Network
 
 
 class Work:
@@ -140,22 +140,18 @@ async def test_it_ends_when_it_is_cancelled(engine: Engine, chores: list[str]) -
 
 
 class Endless(FakeChain):
-    """Takes longer to tell of balances than an audit may take."""
+    """Takes longer to tell what is final than an audit may take."""
 
-    async def balances(
-        self, addresses: Sequence[Address], assets: Sequence[Asset], number: int | None
-    ) -> Sequence[Holding]:
+    async def finalized(self) -> BlockRef | None:
         await asyncio.Event().wait()
-        return []
+        return None
 
 
 class Broken(FakeChain):
     """Has a bug."""
 
-    async def balances(
-        self, addresses: Sequence[Address], assets: Sequence[Asset], number: int | None
-    ) -> Sequence[Holding]:
-        raise AttributeError("balances")
+    async def finalized(self) -> BlockRef | None:
+        raise AttributeError("finalized")
 
 
 @pytest.mark.parametrize("bad", [Endless, Broken])

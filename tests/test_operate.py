@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+import storage
 from chains.base import EndpointReport
+from storage import Engine
+from storage.holdings import Run
+from tests.factories import NETWORK
 from tests.fakes import FakeChain
 from tests.world import make_policy
-from watcher.operate import Finding, examine
+from watcher.domain.money import Network
+from watcher.operate import Finding, examine, examine_audit
 
 NEEDED = 17_280  # two calls for a block each ten seconds
 
@@ -47,3 +52,21 @@ def test_what_is_not_well_says_what_to_do(check: str) -> None:
     assert Finding("tron/a", check, False, "why").remedy
     assert Finding("tron/a", check, None, "why").remedy
     assert Finding("tron/a", check, True, "fine").remedy is None
+
+
+async def test_how_the_newest_audit_ended_is_told(engine: Engine) -> None:
+    policy = make_policy((NETWORK, Network("tron")))
+    runs = {
+        NETWORK: Run(100, 5, 20, "not done within 840 s", None),
+        Network("tron"): Run(100, 5, 7, None, None),
+        Network("amoy"): Run(100, 5, 7, "not enabled any more", None),
+    }
+    async with storage.write(engine) as conn:
+        for network, run in runs.items():
+            await storage.holdings.note_run(conn, network, run)
+    async with storage.read(engine) as conn:
+        told = await examine_audit(conn, policy)
+    assert [(each.where, each.ok, each.detail) for each in told] == [
+        (NETWORK, None, "the newest compared 20 addresses, and ended early: not done within 840 s"),
+        ("tron", True, "the newest compared 7 addresses"),
+    ]

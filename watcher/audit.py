@@ -6,6 +6,7 @@ endpoint left out, a transfer that brought less than its log says. It changes no
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,7 +31,8 @@ from watcher.domain.blocks import BlockRef
 from watcher.domain.money import Address, Method
 from watcher.policy import NetworkPolicy
 
-EVERY_SECONDS = 900
+EVERY_SECONDS, LONGEST_SECONDS = 900, 840  # a run ends before the next is due, and says so
+NO_FINAL = "no endpoint says which block is final"
 RECENT_SECONDS = 3 * 86_400  # how long a closed invoice's address comes with the open ones
 OTHERS_AT_ONCE = 200  # of all other addresses, in each run
 BATCH = 20  # addresses between two looks at the budget
@@ -79,6 +81,8 @@ class Audit:
         self._assets = list(rules.assets.values())
         self._spent_before = {each.name: each.requests_today for each in client.endpoints()}
         self._older_states = OLDER_STATES
+        self._final: BlockRef | None = None
+        """At which balances are compared: ours, by its hash, as far as we still hold it."""
         self._number: int | None = None
         self._silent: set[Method] = set()
         self._doubtful = 0
@@ -91,15 +95,18 @@ class Audit:
         found: list[Finding] = []
         audited, reason = 0, None
         try:
-            for batch in _batches(urgent):
-                found += await self._audit(batch)
-                audited += len(batch)
-            for batch in _batches([each for each in others if each not in asked]):
-                found += await self._audit(batch)
-                audited, reached = audited + len(batch), batch[-1]
-            reached = others[-1] if len(others) == OTHERS_AT_ONCE else None
+            async with asyncio.timeout(LONGEST_SECONDS):
+                for batch in _batches(urgent):
+                    found += await self._audit(batch)
+                    audited += len(batch)
+                for batch in _batches([each for each in others if each not in asked]):
+                    found += await self._audit(batch)
+                    audited, reached = audited + len(batch), batch[-1]
+                reached = others[-1] if len(others) == OTHERS_AT_ONCE else None
         except (Stopped, ChainError) as error:
             reason = str(error)
+        except TimeoutError:
+            reason = f"not done within {LONGEST_SECONDS} s: the next run goes on from there"
         run = Run(clock.now(), self._number, audited, reason or self._unsure(), reached)
         async with storage.write(self._engine) as conn:
             await storage.holdings.note_run(conn, self._network, run)
@@ -131,14 +138,13 @@ class Audit:
     async def _audit(self, addresses: Sequence[Address]) -> list[Finding]:
         """Compare these addresses, and store what is found."""
         self._require_budget()
-        holdings = await self._client.balances(addresses, self._assets, None)
+        self._final = await self._our_final()
+        holdings = await self._client.balances(addresses, self._assets, self._final)
         async with storage.read(self._engine) as conn:
             tip = await storage.blocks.tip(conn, self._network)
             accounts = await read_accounts(conn, self._network, holdings)
-        final = max(each.last for each in holdings)
-        if tip is None or tip.number < final:
-            raise Stopped(f"block {final} is final, and we have not followed so far yet")
-        self._number = final
+        self._number = max(each.last for each in holdings)
+        _require_followed(tip, self._number)
         self._silent |= {each.method for each in holdings if each.units is None}
         results: dict[Holding, Comparison] = {}
         for holding in holdings:
@@ -155,6 +161,19 @@ class Audit:
 
         return await storage.repeat(self._engine, work)
 
+    async def _our_final(self) -> BlockRef:
+        """The newest final block; raises Stopped where it is none of ours."""
+        final = await self._client.finalized()
+        if final is None:
+            raise Stopped(NO_FINAL)
+        async with storage.read(self._engine) as conn:
+            tip = await storage.blocks.tip(conn, self._network)
+            ours = await storage.blocks.at(conn, self._network, final.number)
+        _require_followed(tip, final.number)
+        if ours is not None and ours.hash != final.hash:  # None: too old to be kept
+            raise Stopped(f"the final block {final.number} is not the one that we hold")
+        return final
+
     async def _compare(self, account: Account, holding: Holding) -> Comparison | None:
         asset = self._rules.assets[holding.method]
         minimum = self._rules.rules.minimum.get(holding.method, 0)
@@ -170,13 +189,13 @@ class Audit:
 
     async def _older(self, account: Account, holding: Holding, number: int) -> Measure | None:
         """What was held after an older block; None where nobody can say, or enough was asked."""
-        if self._older_states == 0:
+        if self._older_states == 0 or self._final is None:
             return None
         self._older_states -= 1
         asset = self._rules.assets[holding.method]
         try:
             self._require_budget()
-            [held] = await self._client.balances([holding.address], [asset], number)
+            [held] = await self._client.balances([holding.address], [asset], self._final, number)
         except (Stopped, ChainError) as error:  # then the blocks in question stay more
             log.debug("no older state", network=self._network, number=number, reason=str(error))
             return None
@@ -192,9 +211,9 @@ class Audit:
         What it took away it would give back in the next run, as a surplus that was counted already.
         """
         needed = self._rules.agreement
-        if needed == 1 or not holdings:
+        if needed == 1 or not holdings or self._final is None:
             return []
-        names = await self._client.repeat_balances(holdings)
+        names = await self._client.repeat_balances(holdings, self._final)
         return [each for each, who in zip(holdings, names, strict=True) if len(who) < needed]
 
     async def _blocks(self, results: Iterable[Comparison]) -> dict[int, BlockRef]:
@@ -263,6 +282,11 @@ class Audit:
             share = max(1, each.daily_requests // SHARE)
             if each.requests_today - self._spent_before.get(each.name, 0) >= share:
                 raise Stopped(f"{each.name}: the {share} requests that a run may spend are spent")
+
+
+def _require_followed(tip: BlockRef | None, number: int) -> None:
+    if tip is None or tip.number < number:
+        raise Stopped(f"block {number} is final, and we have not followed so far yet")
 
 
 def _batches(addresses: Sequence[Address]) -> list[Sequence[Address]]:

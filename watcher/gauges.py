@@ -120,6 +120,16 @@ def _of_endpoints(networks: Sequence[Json]) -> Iterator[Metric]:
 def _of_work(status: Json) -> Iterator[Metric]:
     chores, alarms = status["chores"], status["alarms"]
     yield _gauge(
+        "audit_ended_early",
+        "1 where the newest audit did not compare all that was due.",
+        ["network"],
+        [
+            ([each["network"]], each["reason"] is not None)
+            for each in status["audit"]["networks"]
+            if each["last_run"] is not None
+        ],
+    )
+    yield _gauge(
         "chore_failures",
         "Runs that failed, ever.",
         ["chore"],

@@ -14,7 +14,10 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
+import storage
 from chains.base import ChainClient, ChainError, EndpointReport
+from storage import Conn
+from watcher.audit import NO_FINAL
 from watcher.config import ConfigError
 from watcher.domain.money import Network
 from watcher.domain.rates import find_rate
@@ -39,6 +42,7 @@ REMEDIES = {  # by the first word of a check
     "infos": "use a full node of java-tron, by its HTTP API",
     "internal": "run the node with `vm.saveInternalTx = true`; if it does, nothing is to be done",
     "token": "correct `address` or `decimals` of the token, or leave it out",
+    "audit": "nothing where the next goes on; see the reason, and the budget of the endpoints",
     "balances": "use an endpoint that answers calls at its newest final state",
     "lag": "nothing, if it catches up; else use one that keeps up",
     "limits": "set `requests_per_second` to what its plan allows, or add an endpoint",
@@ -120,10 +124,29 @@ async def _examine_balances(network: NetworkPolicy, client: ChainClient) -> Find
     """Ask what some address holds of the coin at the newest final block, as the audit does."""
     spec = network.spec
     try:
-        [held] = await client.balances([spec.codec.of_key(SOME_KEY)], spec.assets[:1], None)
+        final = await client.finalized()
+        if final is None:
+            return Finding(spec.name, "balances", None, f"the audit cannot run: {NO_FINAL}")
+        [held] = await client.balances([spec.codec.of_key(SOME_KEY)], spec.assets[:1], final)
     except ChainError as error:
         return Finding(spec.name, "balances", None, f"the audit cannot run: {error}")
     return Finding(spec.name, "balances", True, f"told at final block {held.last}, for the audit")
+
+
+async def examine_audit(conn: Conn, policy: Policy) -> list[Finding]:
+    """How the newest audit of each network that had one ended."""
+    runs = await storage.holdings.last_runs(conn)
+    return [
+        Finding(
+            name,
+            "audit",
+            True if run.reason is None else None,
+            f"the newest compared {run.addresses} addresses"
+            + (f", and ended early: {run.reason}" if run.reason else ""),
+        )
+        for name, run in runs.items()
+        if name in policy.networks
+    ]
 
 
 def examine_rates(policy: Policy, now: int) -> list[Finding]:

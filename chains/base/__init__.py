@@ -12,6 +12,9 @@ from chains.base.errors import ChainUnavailable as ChainUnavailable
 from chains.base.errors import EndpointRefused as EndpointRefused
 from chains.base.errors import RateLimited as RateLimited
 from chains.base.errors import WrongChain as WrongChain
+from chains.base.observing import Observer as Observer
+from chains.base.observing import Outcome as Outcome
+from chains.base.observing import Unobserved as Unobserved
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
 from watcher.domain.deposits import Depth
 from watcher.domain.money import Address, Asset, Family, Method, Network
@@ -110,30 +113,6 @@ class Holding:
     last: int
 
 
-Outcome = Literal["ok", "unavailable", "rate_limited", "refused", "cancelled"]
-"""How one request ended: answered, whatever the answer is worth, or how it failed."""
-
-
-class Observer(Protocol):
-    """Told what a client does, as it does it. Returns at once, and raises nothing."""
-
-    def asked(self, endpoint: str, method: str, outcome: Outcome, seconds: float) -> None:
-        """A request to the endpoint of this name ended, after `seconds` on the wire."""
-
-    def proved(self, seconds: float) -> None:
-        """The answers for one block were read and proven, or refused, within `seconds`."""
-
-
-class Unobserved:
-    """Nobody looks."""
-
-    def asked(self, endpoint: str, method: str, outcome: Outcome, seconds: float) -> None:
-        """Nothing comes of it."""
-
-    def proved(self, seconds: float) -> None:
-        """Nothing comes of it."""
-
-
 class ChainClient(Protocol):
     """A network, seen as a numbered list of blocks that may change near its end."""
 
@@ -176,20 +155,27 @@ class ChainClient(Protocol):
         """
 
     async def balances(
-        self, addresses: Sequence[Address], assets: Sequence[Asset], number: int | None
+        self,
+        addresses: Sequence[Address],
+        assets: Sequence[Asset],
+        final: BlockRef,
+        number: int | None = None,
     ) -> Sequence[Holding]:
         """What each of `addresses` held of each of `assets`, as one endpoint says; unproven.
 
         In the order of `addresses`, then of `assets`; each pair once, and never a 0 that nobody
-        said. `number` is the block after which; None: the newest that is final.
+        said. Only who has `final` is believed. `number` is the block after which; None: `final`,
+        or a later final one where nodes keep no other.
 
         Raises:
             EndpointRefused: no endpoint keeps the state at `number`.
-            ChainUnavailable: no usable answer now, or nothing is known to be final.
+            ChainUnavailable: no usable answer now.
         """
 
-    async def repeat_balances(self, holdings: Sequence[Holding]) -> Sequence[frozenset[str]]:
-        """Names of the endpoints that, asked now, say the same of each as one did."""
+    async def repeat_balances(
+        self, holdings: Sequence[Holding], final: BlockRef
+    ) -> Sequence[frozenset[str]]:
+        """Names of the endpoints with `final` that, asked now, say the same of each as one did."""
 
     async def rounds(self) -> Sequence[Round]:
         """What each of the network's feeds says that endpoints tell of, unproven."""

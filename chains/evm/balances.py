@@ -12,11 +12,12 @@ from eth_abi.abi import encode
 
 from chains.base import ChainDataError, ChainUnavailable, Holding
 from chains.endpoint import Endpoint
-from chains.endpoints import EndpointPool, occasionally
+from chains.endpoints import EndpointPool, occasionally, require_same
 from chains.evm import calls
 from chains.evm.multicall import MULTICALL, aggregate, call
 from chains.evm.rpc import NoState, Reverted
 from chains.health import Missing
+from watcher.domain.blocks import BlockRef
 from watcher.domain.money import Address, Asset
 
 COIN_BALANCE = bytes.fromhex("4d2301cc")  # getEthBalance(address)
@@ -28,13 +29,18 @@ ONE_BY_ONE = 8  # requests at a time where that contract is missing
 Question = tuple[Address, Asset]
 
 
-async def units_held(node: Endpoint, number: int, asked: Sequence[Question]) -> list[int | None]:
+async def units_held(
+    node: Endpoint, final: BlockRef, number: int, asked: Sequence[Question]
+) -> list[int | None]:
     """The answers to at most `AT_ONCE` questions; None where a token gives no balance.
 
     Raises:
-        Missing: the node does not keep the state after that block.
+        Missing: the node does not keep the state after that block, or has not come to `final`.
+        ChainUnavailable: it is on a fork without `final`.
         ChainDataError: it spoke of another block, or gave what is no answer.
     """
+    theirs = await calls.block_ref(node, final.number)
+    require_same(final, None if theirs is None else theirs.hash)
     try:
         found = await _by_multicall(node, number, asked)
         return await _one_by_one(node, number, asked) if found is None else found
@@ -43,9 +49,9 @@ async def units_held(node: Endpoint, number: int, asked: Sequence[Question]) -> 
 
 
 async def repeat(
-    pool: EndpointPool, holdings: Sequence[Holding], assets: Sequence[Asset]
+    pool: EndpointPool, holdings: Sequence[Holding], assets: Sequence[Asset], final: BlockRef
 ) -> list[frozenset[str]]:
-    """Who says the same of each, after the same block."""
+    """Who says the same of each, after the same block, in a chain with `final`."""
     listed = {asset.method: asset for asset in assets}
     names: list[frozenset[str]] = []
     for number, same_block in groupby(holdings, attrgetter("last")):
@@ -53,7 +59,7 @@ async def repeat(
         for start in range(0, len(held), AT_ONCE):
             few = held[start : start + AT_ONCE]
             asked = [(each.address, listed[each.method]) for each in few]
-            read = partial(units_held, number=number, asked=asked)
+            read = partial(units_held, final=final, number=number, asked=asked)
             said = await pool.each(occasionally(read))
             names += [
                 frozenset(name for name, units in said.items() if units[place] == each.units)

@@ -127,26 +127,28 @@ class EvmClient:
         return self._pool.side_with(hashes, ref.hash, self._options.agreement)
 
     async def balances(
-        self, addresses: Sequence[Address], assets: Sequence[Asset], number: int | None
+        self,
+        addresses: Sequence[Address],
+        assets: Sequence[Asset],
+        final: BlockRef,
+        number: int | None = None,
     ) -> Sequence[Holding]:
-        if number is None:
-            final = await self.finalized()
-            if final is None:
-                raise ChainUnavailable("no endpoint says which block is final")
-            number = final.number
+        number = final.number if number is None else number
         asked = [(address, asset) for address in addresses for asset in assets]
         units: list[int | None] = []
         for start in range(0, len(asked), balances.AT_ONCE):
             few = asked[start : start + balances.AT_ONCE]
-            read = partial(balances.units_held, number=number, asked=few)
+            read = partial(balances.units_held, final=final, number=number, asked=few)
             units += await self._pool.ask(read)
         return [
             Holding(address, asset.method, each, number, number)
             for (address, asset), each in zip(asked, units, strict=True)
         ]
 
-    async def repeat_balances(self, holdings: Sequence[Holding]) -> Sequence[frozenset[str]]:
-        return await balances.repeat(self._pool, holdings, self._options.assets)
+    async def repeat_balances(
+        self, holdings: Sequence[Holding], final: BlockRef
+    ) -> Sequence[frozenset[str]]:
+        return await balances.repeat(self._pool, holdings, self._options.assets, final)
 
     async def rounds(self) -> Sequence[Round]:
         if not self._feeds:

@@ -12,9 +12,10 @@ import msgspec
 
 from chains.base import ChainDataError, ChainUnavailable, Holding
 from chains.endpoint import Endpoint
-from chains.endpoints import EndpointPool, occasionally
+from chains.endpoints import EndpointPool, occasionally, require_same
 from chains.tvm import calls
 from chains.tvm.address import raw
+from watcher.domain.blocks import BlockRef
 from watcher.domain.money import Address, Asset
 
 ACCOUNT, CONSTANT = "walletsolidity/getaccount", "walletsolidity/triggerconstantcontract"
@@ -62,9 +63,15 @@ class Constant(msgspec.Struct):
 
 
 async def holdings(
-    node: Endpoint, addresses: Sequence[Address], assets: Sequence[Asset]
+    node: Endpoint, final: BlockRef, addresses: Sequence[Address], assets: Sequence[Asset]
 ) -> list[Holding]:
-    """What at most `AT_ONCE` accounts hold, between the final blocks before and after."""
+    """What at most `AT_ONCE` accounts hold, between the final blocks before and after.
+
+    Raises:
+        Missing: the node has not come to `final`.
+        ChainUnavailable: it is on a fork without `final`.
+    """
+    require_same(final, await calls.block_hash(node, final.number))
     before = await calls.newest(node, calls.SOLID)
     found = await asyncio.gather(*(_units(node, address, assets) for address in addresses))
     after = await calls.newest(node, calls.SOLID)
@@ -77,15 +84,16 @@ async def holdings(
 
 
 async def repeat(
-    pool: EndpointPool, held: Sequence[Holding], assets: Sequence[Asset]
+    pool: EndpointPool, held: Sequence[Holding], assets: Sequence[Asset], final: BlockRef
 ) -> list[frozenset[str]]:
-    """Who says the same of each; what moved since then nobody repeats."""
+    """Who says the same of each, in a chain with `final`; what moved since nobody repeats."""
     names: list[frozenset[str]] = []
     for start in range(0, len(held), AT_ONCE):
         few = held[start : start + AT_ONCE]
         methods = {each.method for each in few}
         read = partial(
             holdings,
+            final=final,
             addresses=sorted({each.address for each in few}),
             assets=[asset for asset in assets if asset.method in methods],
         )

@@ -148,18 +148,25 @@ class TronClient:
         return repeating(told, transfers)
 
     async def balances(
-        self, addresses: Sequence[Address], assets: Sequence[Asset], number: int | None
+        self,
+        addresses: Sequence[Address],
+        assets: Sequence[Asset],
+        final: BlockRef,
+        number: int | None = None,
     ) -> Sequence[Holding]:
         if number is not None:
             raise EndpointRefused("a Tron node keeps the newest final balances only")
         found: list[Holding] = []
         for start in range(0, len(addresses), balances.AT_ONCE):
             few = addresses[start : start + balances.AT_ONCE]
-            found += await self._pool.ask(partial(balances.holdings, addresses=few, assets=assets))
+            read = partial(balances.holdings, final=final, addresses=few, assets=assets)
+            found += await self._pool.ask(read)
         return found
 
-    async def repeat_balances(self, holdings: Sequence[Holding]) -> Sequence[frozenset[str]]:
-        return await balances.repeat(self._pool, holdings, self._options.assets)
+    async def repeat_balances(
+        self, holdings: Sequence[Holding], final: BlockRef
+    ) -> Sequence[frozenset[str]]:
+        return await balances.repeat(self._pool, holdings, self._options.assets, final)
 
     async def rounds(self) -> Sequence[Round]:
         return []  # its feeds would be another chain's copies

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+import storage
 from storage import Engine
 from tests.api.shop import ADMIN, FIRST, Shop, make_policy, open_shop, serve
 from tests.api.test_admin import ENDPOINT, publish
 from watcher.domain.deposits import DepositStatus
 from watcher.domain.invoices import InvoiceStatus
+from watcher.domain.money import Network
 from watcher.metrics import PREFIX, Metrics
 
 HERE = {"network": "ethereum"}
@@ -73,6 +75,15 @@ async def test_a_network_is_told_as_its_follower_published_it(shop: Shop) -> Non
     ):
         assert of(samples, "alarm", alarm=alarm, subject=subject) == 1
     assert of(samples, "alarm", alarm="network_stalled", subject="ethereum") is None
+
+
+async def test_an_audit_that_ended_early_is_told(shop: Shop) -> None:
+    assert of(await scrape(shop), "audit_ended_early", **HERE) is None
+    for reason, told in (("not done in time", 1), (None, 0)):
+        async with storage.write(shop.engine) as conn:
+            run = storage.holdings.Run(100, 9, 3, reason, None)
+            await storage.holdings.note_run(conn, Network("ethereum"), run)
+        assert of(await scrape(shop), "audit_ended_early", **HERE) == told
 
 
 async def test_what_is_not_known_is_left_out_rather_than_made_up(shop: Shop) -> None:

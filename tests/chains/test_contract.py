@@ -131,7 +131,7 @@ async def test_what_accounts_hold_is_what_final_blocks_paid_them(node: Node) -> 
     client = node.client()
     final = await client.finalized()
     assert final is not None
-    held = await client.balances([node.stranger, node.shop], [node.coin], None)
+    held = await client.balances([node.stranger, node.shop], [node.coin], final)
     assert list(held) == [
         Holding(node.stranger, node.coin.method, 0, final.number, final.number),
         Holding(node.shop, node.coin.method, 12, final.number, final.number),
@@ -140,8 +140,10 @@ async def test_what_accounts_hold_is_what_final_blocks_paid_them(node: Node) -> 
 
 async def test_nobody_and_nothing_are_no_questions(node: Node) -> None:
     client = node.client()
-    assert list(await client.balances([], [node.coin], None)) == []
-    assert list(await client.balances([node.shop], [], None)) == []
+    genesis = await client.block(0)
+    assert genesis is not None
+    assert list(await client.balances([], [node.coin], genesis.ref)) == []
+    assert list(await client.balances([node.shop], [], genesis.ref)) == []
 
 
 # What is not there, or not yet.
@@ -219,10 +221,11 @@ async def test_a_refusal_in_the_middle_of_the_work_is_never_an_empty_block(node:
 async def test_a_refusal_is_never_an_empty_account(node: Node, status: int) -> None:
     node.pay(5)
     client = node.client()
-    assert (await client.head()).number == 1
+    newest = await client.head()
+    assert newest.number == 1
     node.faults.status = status
     with pytest.raises(ChainUnavailable):
-        await client.balances([node.shop], [node.coin], None)
+        await client.balances([node.shop], [node.coin], newest)
 
 
 async def test_a_rate_limit_says_how_long_to_wait(node: Node) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+import storage
 from storage import Conn
 from watcher import operate
 from watcher.cli.context import in_database, out, run, settings_of, show_json, show_table
@@ -62,11 +63,16 @@ def doctor(
     keys = operate.examine_keys(settings.secrets.key_file)
 
     async def work() -> list[operate.Finding]:
-        async with open_database(settings, policy), open_clients(settings, policy) as clients:
+        async with (
+            open_database(settings, policy) as engine,
+            open_clients(settings, policy) as clients,
+        ):
             schema = operate.Finding("database", "schema", True, "opened, newest schema")
             await ask_rates(settings, policy)
             found = await operate.examine(policy, clients)
-            return [schema, keys, *found, *operate.examine_rates(policy, now())]
+            async with storage.read(engine) as conn:
+                audited = await operate.examine_audit(conn, policy)
+            return [schema, keys, *found, *audited, *operate.examine_rates(policy, now())]
 
     findings = run(work())
     if as_json:

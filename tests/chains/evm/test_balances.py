@@ -31,6 +31,7 @@ from tests.anvil import Anvil
 from tests.chains.sandbox.evm import open_evm
 from tests.multicall import MULTICALL_CODE
 from tests.proxy import Call, Fault, Proxy
+from watcher.domain.blocks import BlockRef, Hash
 from watcher.domain.money import Address, Asset
 
 ETH, USDT, USDC = ETHEREUM.assets[:3]
@@ -87,14 +88,27 @@ async def open_client(*urls: str) -> AsyncIterator[EvmClient]:
         await client.close()
 
 
+async def final_of(client: EvmClient) -> BlockRef:
+    final = await client.finalized()
+    assert final is not None
+    return final
+
+
+def block_of(anvil: Anvil, number: int) -> BlockRef:
+    header = anvil.block(hex(number))
+    hash, parent = (Hash(header[name][2:]) for name in ("hash", "parentHash"))
+    return BlockRef(number, hash, parent, int(header["timestamp"], 16))
+
+
 async def held(client: EvmClient, number: int | None, *assets: Asset) -> list[int | None]:
     """What SHOP held of these."""
-    return [each.units for each in await client.balances([SHOP], assets, number)]
+    final = await final_of(client)
+    return [each.units for each in await client.balances([SHOP], assets, final, number)]
 
 
 async def test_balances_are_those_after_the_block_that_was_asked_for(anvil: Anvil) -> None:
     async with open_client(anvil.url) as client:
-        assert await client.balances([STRANGER, SHOP], [ETH, USDT], 1) == [
+        assert await client.balances([STRANGER, SHOP], [ETH, USDT], await final_of(client), 1) == [
             Holding(STRANGER, ETH.method, 0, 1, 1),
             Holding(STRANGER, USDT.method, 0, 1, 1),
             Holding(SHOP, ETH.method, 5, 1, 1),
@@ -109,7 +123,7 @@ async def test_without_a_number_it_is_the_final_block(anvil: Anvil) -> None:
     anvil.mine()
     final = int(anvil.block("finalized")["number"], 16)
     async with open_client(anvil.url) as client:
-        found = await client.balances([SHOP], [ETH], None)
+        found = await client.balances([SHOP], [ETH], await final_of(client))
     assert found == [Holding(SHOP, ETH.method, 6, final, final)]
     assert 2 <= final < anvil.number()
 
@@ -136,9 +150,9 @@ async def test_a_token_that_gives_no_balance_is_not_empty(anvil: Anvil, code: st
 async def test_many_questions_are_few_calls(batched: Anvil) -> None:
     strangers = [Address(f"0x{number:040x}") for number in range(2**32, 2**32 + AT_ONCE)]
     async with Proxy(batched.url) as proxy, open_client(proxy.url) as client:
-        await client.head()  # checks the tokens' decimals, too
+        final = await final_of(client)  # checks the tokens' decimals, too
         before = proxy.calls["eth_call"]
-        found = await client.balances([*strangers, SHOP], [ETH], 2)
+        found = await client.balances([*strangers, SHOP], [ETH], final, 2)
         assert proxy.calls["eth_call"] - before == 2
         assert proxy.calls["eth_getBalance"] == 0
     assert [each.units for each in found] == [0] * AT_ONCE + [6]
@@ -162,11 +176,26 @@ async def test_a_state_that_another_endpoint_keeps_is_asked_there(anvil: Anvil) 
         assert await held(client, 1, ETH, USDT) == [5, 7]
 
 
-async def test_nothing_is_held_where_nothing_is_known_to_be_final(anvil: Anvil) -> None:
-    async with Proxy(anvil.url) as proxy, open_client(proxy.url) as client:
-        proxy.fail(faults.result(None), "eth_getBlockByNumber", block="finalized")
-        with pytest.raises(ChainUnavailable, match="which block is final"):
-            await held(client, None, ETH)
+async def test_who_is_on_a_fork_is_not_asked_what_accounts_hold(anvil: Anvil) -> None:
+    with opened(multicall=True) as fork:  # the same payments, and other blocks above them
+        fork.reorg(18)
+        async with open_client(fork.url, anvil.url) as client:
+            await client.survey()
+            final = block_of(anvil, 3)
+            assert block_of(fork, 3).hash != final.hash
+            [found] = await client.balances([SHOP], [ETH], final)
+            assert found == Holding(SHOP, ETH.method, 6, 3, 3)
+            assert await client.repeat_balances([found], final) == [{"b"}]
+            reasons = [report.reason or "" for report in client.endpoints()]
+    assert reasons == ["its block 3 is not the one that is final", ""]
+
+
+async def test_who_has_not_come_so_far_is_no_worse_for_it(anvil: Anvil) -> None:
+    async with Proxy(anvil.url) as behind, open_client(behind.url, anvil.url) as client:
+        final = block_of(anvil, 3)
+        behind.fail(faults.result(None), "eth_getBlockByNumber", block=hex(3))
+        assert [each.units for each in await client.balances([SHOP], [ETH], final)] == [6]
+        assert [report.state for report in client.endpoints()] == ["new", "healthy"]
 
 
 def of_block(number: int) -> Fault:
@@ -231,11 +260,12 @@ async def test_the_embedded_node_answers_by_multicall_too() -> None:
 async def test_each_balance_is_repeated_by_those_who_say_the_same(anvil: Anvil) -> None:
     pruned = faults.error(PRUNED)
     async with Proxy(anvil.url) as other, open_client(anvil.url, other.url) as client:
-        *older, _ = await client.balances([STRANGER, SHOP], [ETH, USDT], 1)
-        [newer] = await client.balances([SHOP], [ETH], 2)
+        final = await final_of(client)
+        *older, _ = await client.balances([STRANGER, SHOP], [ETH, USDT], final, 1)
+        [newer] = await client.balances([SHOP], [ETH], final, 2)
         false = replace(newer, units=9)
-        said = await client.repeat_balances([*older, newer, false])
+        said = await client.repeat_balances([*older, newer, false], final)
         assert said == [*([{"a", "b"}] * 4), set()]
         other.fail(pruned, *STATE)
-        assert await client.repeat_balances([newer, false]) == [{"a"}, set()]
+        assert await client.repeat_balances([newer, false], final) == [{"a"}, set()]
         assert [each.state for each in client.endpoints()] == ["healthy", "healthy"]

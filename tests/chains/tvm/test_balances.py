@@ -19,7 +19,9 @@ from chains.tvm.client import TronClient
 from tests.chains.sandbox import tron as sandbox
 from tests.chains.test_tron_client import TEN, TRX, USDT, open_client, states
 from tests.chains.tvm.recorded import PRIVATE, chain
+from tests.factories import make_hash
 from tests.javatron import SOLID, Call, JavaTron, says, then
+from watcher.domain.blocks import BlockRef
 from watcher.domain.money import Address, Asset
 
 SHOP, STRANGER = sandbox.SHOP, sandbox.OTHER
@@ -67,14 +69,20 @@ async def holding(node: JavaTron) -> JavaTron:
     return node
 
 
+async def final_of(client: TronClient) -> BlockRef:
+    final = await client.finalized()
+    assert final is not None
+    return final
+
+
 async def held(client: TronClient, *assets: Asset) -> list[int | None]:
     """What SHOP holds of these."""
-    return [each.units for each in await client.balances([SHOP], assets, None)]
+    return [each.units for each in await client.balances([SHOP], assets, await final_of(client))]
 
 
 async def test_what_accounts_hold_of_every_kind(holding: JavaTron) -> None:
     async with open_client(holding) as client:
-        found = await client.balances([STRANGER, SHOP], ASSETS, None)
+        found = await client.balances([STRANGER, SHOP], ASSETS, await final_of(client))
     at = holding.solid, holding.solid
     assert found == [
         Holding(STRANGER, TRX.method, 0, *at),
@@ -88,9 +96,9 @@ async def test_what_accounts_hold_of_every_kind(holding: JavaTron) -> None:
 
 async def test_an_account_is_asked_for_once_whatever_it_may_hold(holding: JavaTron) -> None:
     async with open_client(holding) as client:
-        await client.balances([STRANGER, SHOP], ASSETS, None)
+        await client.balances([STRANGER, SHOP], ASSETS, await final_of(client))
         assert (holding.calls[ACCOUNT], holding.calls[CONSTANT]) == (2, 2)
-        await client.balances([SHOP], [USDT], None)
+        await client.balances([SHOP], [USDT], await final_of(client))
         assert (holding.calls[ACCOUNT], holding.calls[CONSTANT]) == (2, 3)
 
 
@@ -101,22 +109,24 @@ async def test_final_blocks_that_went_by_meanwhile_are_said(node: JavaTron) -> N
     before = node.solid
     node.fail(then(grow), ACCOUNT, times=1)
     async with open_client(node) as client:
-        [found] = await client.balances([SHOP], [TRX], None)
+        [found] = await client.balances([SHOP], [TRX], await final_of(client))
     assert (found.units, found.first, found.last) == (0, before, before + 2)
 
 
 async def test_many_accounts_are_read_a_few_at_a_time(holding: JavaTron) -> None:
     addresses = [STRANGER] * AT_ONCE + [SHOP]
     async with open_client(holding) as client:
-        found = await client.balances(addresses, [TRX], None)
+        final = await final_of(client)
+        asked = holding.calls[SOLID]
+        found = await client.balances(addresses, [TRX], final)
     assert [each.units for each in found] == [0] * AT_ONCE + [5]
-    assert holding.calls[SOLID] == 4  # before and after each
+    assert holding.calls[SOLID] - asked == 4  # before and after each
 
 
 async def test_past_balances_are_refused_without_asking(holding: JavaTron) -> None:
     async with open_client(holding) as client:
         with pytest.raises(EndpointRefused, match="newest final balances only"):
-            await client.balances([SHOP], [TRX], holding.solid)
+            await client.balances([SHOP], [TRX], await final_of(client), holding.solid)
     assert holding.calls[ACCOUNT] == 0
 
 
@@ -186,9 +196,17 @@ async def test_an_embedded_node_holds_what_its_final_blocks_paid() -> None:
 
 async def test_each_balance_is_repeated_by_those_who_say_the_same(holding: JavaTron) -> None:
     async with open_client(holding) as client:
-        found = await client.balances([STRANGER, SHOP], ASSETS, None)
+        found = await client.balances([STRANGER, SHOP], ASSETS, await final_of(client))
         false = replace(found[-1], units=9)
-        [*true, nobody] = await client.repeat_balances([*found, false])
+        [*true, nobody] = await client.repeat_balances([*found, false], await final_of(client))
         names = {each.name for each in client.endpoints()}
     assert true == [names] * len(found)
     assert nobody == set()
+
+
+async def test_who_is_on_a_fork_is_not_asked_what_accounts_hold(holding: JavaTron) -> None:
+    async with open_client(holding) as client:
+        final = replace(await final_of(client), hash=make_hash("another"))
+        with pytest.raises(ChainUnavailable, match="is not the one that is final"):
+            await client.balances([SHOP], [TRX], final)
+    assert holding.calls[ACCOUNT] == 0

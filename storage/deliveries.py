@@ -43,9 +43,7 @@ Lane = tuple[str, str]
 UNFINISHED = or_(table.c.state == "waiting", table.c.state == "held")  # an IN takes no many rows
 BLOCKS_UNTIL = 2
 """A delivery holds up the later ones of its invoice until so many of its tries failed."""
-_WAITING: ColumnElement[str] = literal_column(
-    "'waiting'"
-)  # literal: a parameter would not match the partial index
+_WAITING: ColumnElement[str] = literal_column("'waiting'")  # as the partial indexes have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +150,8 @@ async def succeed(conn: Conn, taken: Sequence[Delivery], now: int) -> None:
     """End these as delivered; as all that follows, unless somebody else has taken one since."""
     if not taken:
         return
-    mine = and_(
-        table.c.id == bindparam("row"),
-        table.c.tries == bindparam("number"),
-        UNFINISHED,  # also where it was switched off meanwhile: it did arrive
-    )
+    same = (table.c.id == bindparam("row"), table.c.tries == bindparam("number"))
+    mine = and_(*same, UNFINISHED)  # also where it was switched off meanwhile: it did arrive
     delivered = update(table).where(mine).values(state="delivered", finished_at=now)
     await conn.execute(delivered, [{"row": each.id, "number": each.tries} for each in taken])
 
@@ -175,6 +170,11 @@ async def fail(conn: Conn, taken: Delivery, again_seconds: int) -> None:
 async def put_back(conn: Conn, taken: Delivery) -> None:
     """Undo a taking: its webhook is disabled."""
     await _settle(conn, taken, state="held", tries=table.c.tries - 1)
+
+
+async def drop(conn: Conn, taken: Delivery) -> None:
+    """Forget what its receiver has no words for: it was never tried."""
+    await conn.execute(delete(table).where(table.c.id == taken.id, table.c.tries == taken.tries))
 
 
 async def hold(conn: Conn, webhook_id: str) -> None:
@@ -238,9 +238,8 @@ async def listing(
 
 async def forget(conn: Conn, event_ids: Iterable[str]) -> None:
     """Delete the deliveries of these events, with their tries."""
-    ids = list(
-        await conn.scalars(select(table.c.id).where(among(conn, table.c.event_id, event_ids)))
-    )
+    found = select(table.c.id).where(among(conn, table.c.event_id, event_ids))
+    ids = list(await conn.scalars(found))
     await tries.forget(conn, ids)
     await conn.execute(delete(table).where(among(conn, table.c.id, ids)))
 

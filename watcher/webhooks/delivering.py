@@ -22,7 +22,6 @@ from watcher import clock
 from watcher.keys import SecretBox
 from watcher.metrics import Metrics
 from watcher.policy import Policy
-from watcher.render import event_body
 from watcher.wakeup import News
 from watcher.webhooks.crowding import Crowd
 from watcher.webhooks.outcomes import Outcome, store_outcomes
@@ -132,13 +131,16 @@ class Deliverer:
     async def _exchange(self, conn: Conn, outcomes: Sequence[Outcome], begin: bool) -> list[Job]:
         now = clock.now()
         await store_outcomes(conn, outcomes, now)
-        jobs = await load_jobs(conn, await self._take(conn) if begin else [], now)
+        taken = await self._take(conn) if begin else []
+        jobs = await load_jobs(conn, self._policy, taken, now)
         for job in jobs:  # what was told while its webhook was switched off, or deleted
             if job.target.state == "disabled":
                 await storage.deliveries.put_back(conn, job.delivery)
             elif job.target.state == "deleted":
                 await storage.deliveries.give_up(conn, job.delivery, now)
-        return [job for job in jobs if job.target.state == "enabled"]
+            elif not job.posts:
+                await storage.deliveries.drop(conn, job.delivery)
+        return [job for job in jobs if job.target.state == "enabled" and job.posts]
 
     async def _take(self, conn: Conn) -> list[Delivery]:
         taken: list[Delivery] = []
@@ -158,16 +160,11 @@ class Deliverer:
     async def _try(self, job: Job, taken_at: float) -> None:
         """Post it, unless so much time has passed that somebody else may be about to."""
         target, at = job.target, clock.now()
-        timeout_ms = target.timeout_ms or self._policy.webhooks.timeout_seconds * 1000
-        if time.monotonic() - taken_at > self._lease_seconds - timeout_ms / 1000:
+        timeout_ms = target.timeout_ms or target.dialect.timeout_ms
+        timeout_seconds = timeout_ms / 1000 if timeout_ms else self._policy.webhooks.timeout_seconds
+        if time.monotonic() - taken_at > self._lease_seconds - timeout_seconds:
             return
-        message = Message(target.url, {}, event_body(self._policy, job.event))
-        try:
-            message = sign(message, target, self._box, job.event.id, at)
-        except CannotSign as error:
-            answer = Answer(0, error=f"not sent: {error}")
-        else:
-            answer = await self._sender.post(message, timeout_ms / 1000)
+        message, answer = await self._post_all(job, at, timeout_seconds)
         outcome = Outcome(job, at, message, answer)
         self._outcomes.append(outcome)
         self._metrics.delivered(outcome.accepted)
@@ -175,6 +172,22 @@ class Deliverer:
             tell = log.info if outcome.accepted else log.warning
             what = "a receiver accepts again" if outcome.accepted else "a receiver fails"
             tell(what, webhook=job.delivery.webhook_id, invoice=job.delivery.invoice_id)
+
+    async def _post_all(self, job: Job, at: int, timeout_seconds: float) -> tuple[Message, Answer]:
+        """Post one after the other until one is not accepted; the last, and its answer."""
+        spent_ms = 0
+        for place, post in enumerate(job.posts, 1):
+            message = Message(job.target.url, post.headers, post.body)
+            try:
+                message = sign(message, job.target, self._box, post.id, at)
+            except CannotSign as error:
+                return message, Answer(0, error=f"not sent: {error}")
+            left_seconds = max(0, timeout_seconds - spent_ms / 1000)
+            answer = await self._sender.post(message, left_seconds)
+            spent_ms += answer.duration_ms
+            if place == len(job.posts) or not job.target.accepted(answer):
+                return message, answer
+        raise AssertionError("a job without posts was begun")
 
     def _leave(self, job: Job, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,7 +10,7 @@ import storage
 from storage import Conn
 from storage.deliveries import Delivery
 from storage.webhooks import Webhook
-from watcher.clock import new_id, rfc3339
+from watcher.clock import new_id
 from watcher.domain.events import PATTERNS
 from watcher.keys import SecretBox, new_signing_secret
 from watcher.policy import Policy
@@ -172,17 +171,10 @@ async def delete_webhook(conn: Conn, merchant_id: str, webhook_id: str, now: int
 
 def ping_message(policy: Policy, box: SecretBox, webhook: Webhook, now: int) -> Message:
     """A signed delivery that is no event, to be sent once; raises CannotSign."""
-    event_id = new_id("evt")
-    body = {
-        "id": event_id,
-        "seq": None,
-        "type": "ping",
-        "created_at": rfc3339(now),
-        "livemode": policy.livemode,
-        "data": {"webhook_id": webhook.id, "merchant_id": webhook.merchant_id},
-    }
-    message = Message(webhook.url, {}, json.dumps(body, separators=(",", ":")).encode())
-    return sign(message, webhook_target(webhook, now), box, event_id, now)
+    event_id, target = new_id("evt"), webhook_target(webhook, now)
+    post = target.dialect.ping(policy, webhook, event_id, now)
+    message = Message(webhook.url, post.headers, post.body)
+    return sign(message, target, box, event_id, now)
 
 
 async def find_delivery(conn: Conn, merchant_id: str, delivery_id: str) -> Delivery:

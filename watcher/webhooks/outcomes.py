@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import storage
 from storage import Conn
 from storage.tries import Try
+from watcher.webhooks.dialect import GONE
 from watcher.webhooks.sending import Answer, Message
 from watcher.webhooks.targets import Job
 
-GONE = 410
 GONE_REASON = "the receiver answered 410 Gone"
 JITTER = 0.2
 """Up to so much longer than the rung, so that what failed together does not come back together."""
@@ -31,8 +31,7 @@ class Outcome:
     @property
     def accepted(self) -> bool:
         """Whether the receiver took it."""
-        status = self.answer.status
-        return status is not None and self.job.target.dialect.accepts(status)
+        return self.job.target.accepted(self.answer)
 
 
 async def store_outcomes(conn: Conn, outcomes: Sequence[Outcome], now: int) -> None:
@@ -48,12 +47,13 @@ async def store_outcomes(conn: Conn, outcomes: Sequence[Outcome], now: int) -> N
 async def _store_failure(conn: Conn, outcome: Outcome, now: int) -> None:
     """Another try or none; a receiver that is gone is not asked again."""
     delivery, answer, rungs = outcome.job.delivery, outcome.answer, outcome.job.target.rungs
-    if answer.status != GONE and delivery.failed < len(rungs):
+    ended = answer.status is not None and outcome.job.target.dialect.ends(answer.status)
+    if not ended and delivery.failed < len(rungs):
         longer = 1 + JITTER * random.random()
         await storage.deliveries.fail(conn, delivery, math.ceil(rungs[delivery.failed] * longer))
     else:
         await storage.deliveries.give_up(conn, delivery, now)
-    if answer.status == GONE and delivery.webhook_id:
+    if ended and answer.status == GONE and delivery.webhook_id:
         await storage.webhooks.disable(conn, delivery.webhook_id, GONE_REASON, now)
         await storage.deliveries.hold(conn, delivery.webhook_id)
 

@@ -11,8 +11,10 @@ from storage.deliveries import Delivery
 from storage.events import StoredEvent
 from storage.webhooks import State, Webhook
 from watcher.keys import CannotOpen, SecretBox
-from watcher.webhooks.dialects import DIALECTS, LADDER, Dialect
-from watcher.webhooks.sending import Message
+from watcher.policy import Policy
+from watcher.webhooks.dialect import LADDER, Dialect, Post, Telling
+from watcher.webhooks.dialects import DIALECTS
+from watcher.webhooks.sending import Answer, Message
 
 
 class CannotSign(Exception):
@@ -30,12 +32,16 @@ class Target:
     state: State = "enabled"
     retries: int = len(LADDER)
     timeout_ms: int | None = None
-    """None: as configured."""
+    """None: as the dialect says, or as configured."""
 
     @property
     def rungs(self) -> Sequence[int]:
         """Seconds until each further try."""
         return self.dialect.ladder[: self.retries]
+
+    def accepted(self, answer: Answer) -> bool:
+        """Whether the receiver took what it was sent."""
+        return answer.status is not None and self.dialect.accepts(answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,8 @@ class Job:
     delivery: Delivery
     event: StoredEvent
     target: Target
+    posts: Sequence[Post]
+    """In order; none where the target's dialect has no words for the event."""
 
 
 def webhook_target(webhook: Webhook, now: int) -> Target:
@@ -62,6 +70,19 @@ def webhook_target(webhook: Webhook, now: int) -> Target:
     )
 
 
+def callback_target(event: StoredEvent, sealed: bytes | None) -> Target:
+    """The `callback_url` of an invoice, spoken to in the dialect of the API that opened it."""
+    invoice = event.data["invoice"]
+    face = invoice.get("face") or {"name": "native"}
+    dialect = DIALECTS[face["name"]]
+    return Target(
+        url=invoice["callback_url"],
+        sealed=[sealed] if sealed else [],
+        dialect=dialect,
+        retries=len(dialect.ladder),
+    )
+
+
 def sign(message: Message, target: Target, box: SecretBox, event_id: str, now: int) -> Message:
     """The message with the headers that the target's dialect puts on it.
 
@@ -75,10 +96,10 @@ def sign(message: Message, target: Target, box: SecretBox, event_id: str, now: i
     except CannotOpen as error:
         raise CannotSign(str(error)) from error
     headers = target.dialect.sign(secrets, event_id, now, message.body)
-    return replace(message, headers=headers)
+    return replace(message, headers={**message.headers, **headers})
 
 
-async def load_jobs(conn: Conn, taken: Sequence[Delivery], now: int) -> list[Job]:
+async def load_jobs(conn: Conn, policy: Policy, taken: Sequence[Delivery], now: int) -> list[Job]:
     """What was taken, with events, targets and sealed secrets, in the same order."""
     if not taken:
         return []
@@ -89,11 +110,11 @@ async def load_jobs(conn: Conn, taken: Sequence[Delivery], now: int) -> list[Job
     jobs = []
     for each in taken:
         event = events[each.event_id]
-        if each.webhook_id is not None:
-            target = webhook_target(webhooks[each.webhook_id], now)
+        webhook = webhooks[each.webhook_id] if each.webhook_id else None
+        if webhook is not None:
+            target = webhook_target(webhook, now)
         else:
-            sealed = secrets.get(each.invoice_id)
-            url = event.data["invoice"]["callback_url"]
-            target = Target(url, [sealed] if sealed else [], DIALECTS["native"])
-        jobs.append(Job(each, event, target))
+            target = callback_target(event, secrets.get(each.invoice_id))
+        posts = target.dialect.tell(Telling(policy, event, each.id, webhook))
+        jobs.append(Job(each, event, target, posts))
     return jobs

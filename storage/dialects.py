@@ -40,6 +40,14 @@ def among(conn: Conn, texts: ColumnElement[str], values: Iterable[str]) -> Colum
     return texts.in_(select(each.c.value))
 
 
+def text_in(conn: Conn, json_text: ColumnElement[str], name: str) -> ColumnElement[str]:
+    """The text under `name` in a column of JSON; NULL where there is none."""
+    if conn.dialect.name == "postgresql":
+        found: ColumnElement[str] = cast(json_text, postgresql.JSON)[name].astext
+        return found
+    return cast(func.json_extract(json_text, f"$.{name}"), Text)
+
+
 def clock(conn: Conn) -> ColumnElement[int]:
     """The database's own time, epoch seconds, rounded down; not frozen by a transaction."""
     if conn.dialect.name == "postgresql":

@@ -37,13 +37,13 @@ async def save(conn: Conn, invoice: Invoice) -> None:
 
 async def get(conn: Conn, id: str) -> Invoice | None:
     """The invoice with this id."""
-    found = await _load(conn, select(table).where(table.c.id == id))
+    found = await load(conn, select(table).where(table.c.id == id))
     return found[0] if found else None
 
 
 async def get_many(conn: Conn, ids: Iterable[str]) -> dict[str, Invoice]:
     """Those of these invoices that there are, by id."""
-    found = await _load(conn, select(table).where(among(conn, table.c.id, ids)))
+    found = await load(conn, select(table).where(among(conn, table.c.id, ids)))
     return {invoice.id: invoice for invoice in found}
 
 
@@ -62,7 +62,7 @@ async def lock(
         crossed = (table.c.deadline >= low) & (table.c.deadline < high)
         wanted = or_(wanted, crossed)
     query = select(table).where(wanted).order_by(table.c.id)
-    return await _load(conn, query.with_for_update(key_share=True))
+    return await load(conn, query.with_for_update(key_share=True))
 
 
 async def any_due(conn: Conn, low: int, high: int) -> bool:
@@ -133,7 +133,7 @@ async def listing(
     if after is not None:
         query = query.where(tuple_(table.c.created_at, table.c.id) < tuple_(*after))
     newest_first = query.order_by(table.c.created_at.desc(), table.c.id.desc())
-    return await _load(conn, newest_first.limit(limit))
+    return await load(conn, newest_first.limit(limit))
 
 
 async def counts(conn: Conn) -> dict[str, int]:
@@ -142,7 +142,7 @@ async def counts(conn: Conn) -> dict[str, int]:
     return {status: count for status, count in rows}
 
 
-async def _load(conn: Conn, query: Select[Any]) -> list[Invoice]:
+async def load(conn: Conn, query: Select[Any]) -> list[Invoice]:
     """The invoices of `query`, whole, in three queries however many they are."""
     rows = (await conn.execute(query)).all()
     if not rows:

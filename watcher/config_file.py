@@ -55,6 +55,9 @@ minimum = {{}}                             # {{ USDT = "0.5" }}: less is recorde
 allow_private_addresses = false          # also plain http://, for receivers in your own network
 timeout_seconds = 10                     # for an answer; at most 30
 
+[compat]
+enabled = ["billium"]                    # other systems' APIs that are served, under /compat
+
 [events]
 # keep_days = 365                        # forget older events, with their deliveries; else never
 

@@ -38,6 +38,8 @@ class NewInvoice:
     confirmations: Depth | None = None
     external_id: str | None = None
     autoselect: bool = True
+    finer: bool = False
+    """Whether the price may have more decimals than its currency, as in systems that keep more."""
     details: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -57,7 +59,8 @@ async def open_invoice(
         raise BadField(
             f"must be from {SHORTEST} seconds to {LONGEST // 86_400} days", field="valid_for"
         )
-    check_price(wanted.price)
+    if not wanted.finer:
+        check_price(wanted.price)
     if callback := wanted.details.get("callback_url"):
         check_callback(policy, str(callback), "callback_url")
     assets = await offered_assets(conn, policy, merchant_id, wanted.methods)

@@ -229,6 +229,18 @@ class Webhooks(Section):
     timeout_seconds: Annotated[int, Field(ge=1, le=30)] = 10
 
 
+class Compat(Section):
+    """Which other systems' APIs are served, too."""
+
+    enabled: list[Literal["billium"]] = ["billium"]
+
+    @field_validator("enabled")
+    @classmethod
+    def _check_enabled(cls, value: list[str]) -> list[str]:
+        _refuse_twins(value)
+        return value
+
+
 class Events(Section):
     """The log of events."""
 
@@ -257,6 +269,7 @@ class Settings(BaseSettings):
     webhooks: Webhooks = Webhooks()
     events: Events = Events()
     limits: Limits = Limits()
+    compat: Compat = Compat()
     sandbox: Sandbox | None = None
 
     @classmethod

@@ -8,6 +8,7 @@ from storage import Engine
 from watcher.api import (
     admin,
     audit,
+    compat,
     deposits,
     documentation,
     events,
@@ -71,6 +72,7 @@ def build_app(engine: Engine, policy: Policy, setup: Setup) -> web.Application:
     routes = [route for resource in RESOURCES for route in resource.routes]
     app.add_routes(routes)
     app[DOCUMENT] = build_document(routes)
+    compat.mount(app, setup.faces)
     if setup.nodes:
         app[NODES] = setup.nodes
         app.add_routes(explorer.routes)

@@ -21,13 +21,26 @@ UNKNOWN_KEY = "the API key is missing, unknown or revoked"
 async def authorize(request: web.Request, scope: str, *, public: bool = False) -> Key:
     """The key that this request carries, if it may do what `scope` names.
 
-    `public` keys may only do what is marked so. Keys are found by their digest, so how long a wrong
-    one takes says nothing about the right ones.
+    `public` keys may only do what is marked so.
     """
-    text = _bearer(request) or request.headers.get("x-api-key", "")
+    text = bearer(request) or request.headers.get("x-api-key", "")
+    return admit(request, await find_key(request, text), scope, public=public)
+
+
+async def find_key(request: web.Request, text: str) -> Key | None:
+    """The key with this text, unless it was revoked.
+
+    Keys are found by their digest, so how long a wrong one takes says nothing about the right ones.
+    """
+    # A key is ASCII; other bytes arrive as lone surrogates, of which there is no digest.
+    if not text or not text.isascii():
+        return None
     async with storage.read(request.app[ENGINE]) as conn:
-        # A key is ASCII; other bytes arrive as lone surrogates, of which there is no digest.
-        key = await storage.keys.find(conn, digest(text)) if text and text.isascii() else None
+        return await storage.keys.find(conn, digest(text))
+
+
+def admit(request: web.Request, key: Key | None, scope: str, *, public: bool = False) -> Key:
+    """Count the request, and let it pass with a key that may do what `scope` names."""
     count(request, key)
     if key is None:
         raise _unknown()
@@ -46,7 +59,7 @@ async def still_works(conn: Conn, key: Key) -> None:
 
 def authorize_admin(request: web.Request) -> None:
     """Let only the operator pass; compared in constant time, and wrong tokens are counted."""
-    given = (_bearer(request) or "").encode(errors="replace")
+    given = bearer(request).encode(errors="replace")
     if not hmac.compare_digest(given, request.app[ADMIN_TOKEN].encode()):
         count(request)
         raise Problem(
@@ -65,6 +78,7 @@ def _unknown() -> Problem:
     return Problem(401, UNKNOWN_KEY, headers={"WWW-Authenticate": "Bearer"})
 
 
-def _bearer(request: web.Request) -> str | None:
+def bearer(request: web.Request) -> str:
+    """The token in the header Authorization; empty where there is none."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
+    return token.strip() if scheme.lower() == "bearer" else ""

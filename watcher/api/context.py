@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -42,3 +42,5 @@ class Setup:
     nodes: Mapping[Network, Node] = field(default_factory=dict)
     clients: Mapping[Network, ChainClient] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=Metrics)
+    faces: Collection[str] | None = None
+    """Which compatible faces are served; None: all."""

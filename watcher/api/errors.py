@@ -1,11 +1,12 @@
 """Errors as RFC 9457 problem+json: one table from refusals to answers, one middleware.
 
-Never a traceback, a secret or an endpoint's URL.
+Below the paths in `ENVELOPES` they look as that face's clients expect them. Never a traceback, a
+secret or an endpoint's URL.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -77,36 +78,48 @@ class Problem(Exception):
         self.errors, self.headers = list(errors), headers or {}
 
 
+Envelope = Callable[[web.Request, Problem, str], web.Response]
+"""Makes the answer of a request, its problem and its id."""
+ENVELOPES: web.AppKey[Mapping[str, Envelope]] = web.AppKey("envelopes")
+"""By how the path begins; elsewhere problem+json."""
+
+
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn whatever a handler raises into problem+json with a request id."""
+    """Turn whatever a handler raises into an answer with a request id."""
     request_id = new_id("req")
     try:
         return await handler(request)
-    except Problem as problem:
-        return _answer(problem, request_id)
-    except refused.Refused as error:
-        return refusal(error, request_id)
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return _answer(_of_http(error), request_id)
-    except ChainError as error:  # its text holds no URL, key or token
-        return _answer(Problem(503, str(error), code="chain_unavailable"), request_id)
-    except storage.StorageUnavailable:
-        log.warning("no database", request_id=request_id)
-        return _answer(
-            Problem(503, "the database is away; try again", headers={"Retry-After": "5"}),
-            request_id,
-        )
-    except Exception:
-        log.exception("a request failed", request_id=request_id, path=request.path)
-        return _answer(Problem(500, "something went wrong on our side"), request_id)
+        problem = _of_http(error)
+    except Exception as error:
+        problem = _of_exception(error, request_id, request.path)
+    envelopes = request.app[ENVELOPES].items()
+    envelope = next((each for path, each in envelopes if request.path.startswith(path)), None)
+    return envelope(request, problem, request_id) if envelope else _answer(problem, request_id)
+
+
+def _of_exception(error: Exception, request_id: str, path: str) -> Problem:
+    match error:
+        case Problem():
+            return error
+        case refused.Refused():
+            return of_refusal(error)
+        case ChainError():  # its text holds no URL, key or token
+            return Problem(503, str(error), code="chain_unavailable")
+        case storage.StorageUnavailable():
+            log.warning("no database", request_id=request_id)
+            again = {"Retry-After": "5"}
+            return Problem(503, "the database is away; try again", headers=again)
+    log.error("a request failed", request_id=request_id, path=path, exc_info=error)
+    return Problem(500, "something went wrong on our side")
 
 
 def refusal(error: refused.Refused, request_id: str) -> web.Response:
     """The answer to what cannot be granted."""
-    return _answer(_of_refusal(error), request_id)
+    return _answer(of_refusal(error), request_id)
 
 
 def of_validation(error: ValidationError) -> Problem:
@@ -123,7 +136,8 @@ def of_validation(error: ValidationError) -> Problem:
     return Problem(422, f"{first['field'] or 'body'}: {first['message']}", errors=errors)
 
 
-def _of_refusal(error: refused.Refused) -> Problem:
+def of_refusal(error: refused.Refused) -> Problem:
+    """What cannot be granted, by the table."""
     status, code = REFUSALS[type(error)]
     errors = [{"field": error.field, "code": code, "message": str(error)}] if error.field else []
     return Problem(status, error.sentence, code=code, errors=errors)

@@ -19,7 +19,7 @@ from storage import Conn
 from storage.idempotency import Claim
 from storage.keys import Key
 from watcher.api.context import BOX, ENGINE
-from watcher.api.errors import Problem, refusal
+from watcher.api.errors import Problem, of_refusal, refusal
 from watcher.clock import new_id
 from watcher.keys import CannotOpen, SecretBox
 from watcher.refused import KeyReused, Refused, RequestRunning
@@ -52,7 +52,29 @@ async def perform(
 
         return await storage.repeat(engine, whole)
 
-    return await _once(request, key, settle)
+    return await _once(request, key, await _asked(request), settle)
+
+
+async def perform_once(
+    request: web.Request, key: Key, asked: bytes, work: Callable[[Conn], Awaitable[web.Response]]
+) -> web.Response:
+    """The same where `work` makes the answer; a refusal leaves the key free.
+
+    `asked` is what two requests with one key must have in common.
+    """
+
+    async def settle(keep: Keep) -> web.Response:
+        async def whole(conn: Conn) -> web.Response:
+            answer = await work(conn)
+            await keep(conn, answer)
+            return answer
+
+        try:
+            return await storage.repeat(request.app[ENGINE], whole)
+        except Refused as error:
+            raise of_refusal(error) from error
+
+    return await _once(request, key, asked, settle)
 
 
 async def perform_outside(
@@ -66,15 +88,18 @@ async def perform_outside(
         await storage.repeat(engine, lambda conn: keep(conn, answer))
         return answer
 
-    return await _once(request, key, settle)
+    return await _once(request, key, await _asked(request), settle)
 
 
 async def _once(
-    request: web.Request, key: Key | None, settle: Callable[[Keep], Awaitable[web.Response]]
+    request: web.Request,
+    key: Key | None,
+    asked: bytes,
+    settle: Callable[[Keep], Awaitable[web.Response]],
 ) -> web.Response:
     """Let `settle` do the work and keep its answer, unless the same was asked before."""
     engine, box = request.app[ENGINE], request.app[BOX]
-    claim = await _claim(request, key)
+    claim = _claim(request, key, asked)
     if claim is None:
         return await settle(_keep_nothing)
 
@@ -102,7 +127,12 @@ async def _once(
         raise
 
 
-async def _claim(request: web.Request, key: Key | None) -> Claim | None:
+async def _asked(request: web.Request) -> bytes:
+    """Method, path and body: two requests that differ in nothing of it are one."""
+    return b"\0".join((request.method.encode(), request.path_qs.encode(), await request.read()))
+
+
+def _claim(request: web.Request, key: Key | None, asked: bytes) -> Claim | None:
     """What this request claims; None where it has no Idempotency-Key."""
     given = request.headers.getall(HEADER, [])
     if not given:
@@ -112,9 +142,7 @@ async def _claim(request: web.Request, key: Key | None) -> Claim | None:
         reason = f"must be given once, with 1 to {LONGEST} printable ASCII characters"
         error = {"field": HEADER, "code": "invalid_field", "message": reason}
         raise Problem(422, f"{HEADER}: {reason}", errors=[error])
-    asked = (request.method.encode(), request.path_qs.encode(), await request.read())
-    fingerprint = hashlib.sha256(b"\0".join(asked)).digest()
-    return Claim(_owner(key), text, fingerprint, new_id("req"))
+    return Claim(_owner(key), text, hashlib.sha256(asked).digest(), new_id("req"))
 
 
 def _owner(key: Key | None) -> str:

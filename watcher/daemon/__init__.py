@@ -213,6 +213,7 @@ async def _api(
         nodes=sandbox.nodes_of(settings),
         clients=clients,
         metrics=metrics,
+        faces=settings.compat.enabled,
     )
     app = add_pages(build_app(engine, policy, setup))
     runner = web.AppRunner(app, access_log=None)

@@ -32,3 +32,13 @@ def derived_id(prefix: str, seconds: int, *key: str) -> str:
 def crockford(value: int) -> str:
     """128 bits as 26 characters that sort like the number."""
     return "".join(ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
+
+
+def number_of(text: str) -> int | None:
+    """The number that `crockford` wrote so; None where it is none of 128 bits."""
+    if len(text) != 26 or not set(text) <= set(ALPHABET):
+        return None
+    value = 0
+    for letter in text:
+        value = value << 5 | ALPHABET.index(letter)
+    return value if value < 1 << 128 else None

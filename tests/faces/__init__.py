@@ -1,0 +1,1 @@
+"""Each compatible face over HTTP, against the true application and its books."""

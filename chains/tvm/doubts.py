@@ -10,6 +10,8 @@ from watcher.domain.money import Address
 
 SHOWN = 5
 """How many blocks that endpoints differ about are told one by one, the newest."""
+KEPT = 1000
+"""How many blocks that endpoints differ about are remembered, the newest."""
 COMMITTED = "value"
 """First part of a position whose transfer is under the block's id, and that it succeeded too."""
 
@@ -56,6 +58,7 @@ class Doubts:
         self._tells_internal: set[str] = set()
         self._deputies: dict[tuple[Address | None, Address | None], str] = {}
         self._differences: dict[Hash, str] = {}
+        self._forgot_some = False
 
     def tells_internal(self, endpoint: str) -> None:
         """Note that this one keeps internal calls."""
@@ -85,6 +88,9 @@ class Doubts:
         self._differences[ref.hash] = (
             f"endpoints differ about block {ref.number}: {'; '.join(parts)}"
         )
+        if len(self._differences) > KEPT:
+            del self._differences[next(iter(self._differences))]
+            self._forgot_some = True
 
     def sentences(self) -> tuple[str, ...]:
         return (*self._of_internal(), *self._of_deputies(), *self._of_differences())
@@ -110,4 +116,5 @@ class Doubts:
     def _of_differences(self) -> Sequence[str]:
         shown = list(self._differences.values())[-SHOWN:]
         more = len(self._differences) - len(shown)
-        return (*shown, f"endpoints differ about {more} more blocks") if more else shown
+        count = f"at least {more}" if self._forgot_some else f"{more}"
+        return (*shown, f"endpoints differ about {count} more blocks") if more else shown

@@ -8,11 +8,12 @@ import pytest
 from coincurve import PrivateKey
 
 from chains.base import ChainDataError, ChainUnavailable
-from chains.tvm.doubts import claims_of, repeating
+from chains.tvm.doubts import KEPT, SHOWN, Doubts, claims_of, repeating
 from tests import javatron as faults
 from tests.chains.tvm.made import KEY, make_answers, make_call, make_log, transfer, trigger
 from tests.chains.tvm.opened import LABELS, block_of, open_client, put, states
 from tests.chains.tvm.recorded import PRIVATE, Answers, Json, chain, read
+from tests.factories import ADDRESS, make_hash, make_ref
 from tests.javatron import BLOCK, INFOS, JavaTron
 from watcher.domain.blocks import Transfer
 
@@ -280,3 +281,16 @@ async def test_many_differences_are_told_by_the_newest_and_a_count(
             await client.corroborate(block.ref, block.transfers)
         assert doubts(client.warnings()).count("endpoints differ about block 7") == 5
         assert "endpoints differ about 2 more blocks" in doubts(client.warnings())
+
+
+def test_of_very_many_differences_the_newest_are_kept() -> None:
+    known = Doubts(["a", "b"])
+    claim = (make_hash("tx"), "log/0", "tron:usdt", ADDRESS, 5)
+    for number in range(KEPT + 3):
+        known.compare(make_ref(number), {"a": {claim}, "b": set()})
+    [newest, *_] = doubts(known.sentences()).splitlines()[SHOWN - 1 :]
+    assert newest.startswith(f"endpoints differ about block {KEPT + 2}: b lacks 1")
+    assert f"endpoints differ about at least {KEPT - SHOWN} more blocks" in known.sentences()
+    for number in range(3, KEPT + 3):
+        known.compare(make_ref(number), {"a": {claim}, "b": {claim}})
+    assert doubts(known.sentences()) == ""  # of the oldest nothing is known any more

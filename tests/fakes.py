@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from chains.base import (
@@ -34,7 +34,7 @@ class FakeChain:
         """Endpoints, by name, that still hold every block that a reorg took from the others."""
         self.final: int | None = None
         self.silent: dict[str, set[str]] = {}
-        """Positions that an endpoint, by name, does not tell of."""
+        """Positions that an endpoint, by name, does not tell of; the first is asked for blocks."""
         self.bugs: list[Exception] = []
         """What asking for a block raises first, one each time."""
         self.unlisted: set[Method] = set()
@@ -101,7 +101,16 @@ class FakeChain:
         if self.bugs:
             raise self.bugs.pop(0)
         visible = self._visible()
-        return self._seen(visible[number]) if number < len(visible) else None
+        if number >= len(visible):
+            return None
+        return self._told(self.names[0], self._seen(visible[number]))
+
+    async def copies(self, number: int) -> Mapping[str, Block]:
+        self._answer()
+        visible = self._visible()
+        if number >= len(visible):
+            return {}
+        return {name: self._told(name, self._seen(visible[number])) for name in self.names}
 
     async def transaction(self, hash: Hash) -> Transaction | None:
         self._answer()
@@ -191,6 +200,11 @@ class FakeChain:
     def _seen(self, block: Block) -> Block:
         seen = tuple(move for move in block.transfers if move.method not in self.unlisted)
         return replace(block, transfers=seen)
+
+    def _told(self, name: str, block: Block) -> Block:
+        silent = self.silent.get(name, set())
+        told = tuple(move for move in block.transfers if move.position not in silent)
+        return replace(block, transfers=told)
 
     def _visible(self) -> list[Block]:
         return self._blocks[: max(1, len(self._blocks) - self.lag)]

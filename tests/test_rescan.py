@@ -28,6 +28,7 @@ from watcher.domain.invoices import InvoiceStatus
 from watcher.domain.money import Address
 from watcher.explain import explain
 from watcher.follower import Follower
+from watcher.policy import Policy
 from watcher.refused import BadField, NotOurs
 from watcher.rescan import Rescan, plan
 
@@ -292,6 +293,44 @@ async def test_an_outage_is_waited_out_and_a_long_one_told(chain, follower, engi
 
     monkeypatch.setattr(rescan.asyncio, "sleep", back)
     assert await read_again(engine, chain) == 1
+
+
+SECONDED = make_policy(agreement=2, repeat_transfers=True)
+
+
+async def read_seconded(engine: Engine, chain: FakeChain, policy: Policy = SECONDED) -> int:
+    """How many deposits a rescan adds, where no hash commits to transfers."""
+    job = Rescan(engine, policy, chain, await plan(engine, policy, NETWORK, 0, None))
+    await job.run()
+    return len(job.added)
+
+
+async def test_what_one_endpoint_withholds_another_tells(chain, engine):
+    await open_shop(engine)
+    chain.names = ["own", "other"]
+    chain.silent = {"own": {"log/0"}, "other": {"log/1"}}
+    chain.mine(make_transfer(40), make_transfer(60, position="log/1"))
+    follower = make_follower(chain, engine, SECONDED)
+    await catch_up(follower)
+    assert await told(engine) == ["deposit.detected", "invoice.partially_paid"]
+    assert [await read_seconded(engine, chain), await read_seconded(engine, chain)] == [1, 0]
+    assert (await the_invoice(engine)).status is InvoiceStatus.CONFIRMING
+    for _ in range(4):  # deep enough, and yet each is one endpoint's word
+        chain.mine()
+    await catch_up(follower)
+    assert (await the_invoice(engine)).status is InvoiceStatus.CONFIRMING
+    assert "deposit.confirmed" not in await told(engine)
+
+
+async def test_without_the_second_source_nothing_is_called_read(chain, engine):
+    await open_shop(engine)
+    chain.names, chain.silent = ["own"], {"own": {"log/0"}}
+    chain.mine(make_transfer(100))
+    await catch_up(make_follower(chain, engine, SECONDED))
+    with pytest.raises(ChainUnavailable, match="block 0: 1 of 2 endpoints show it alike"):
+        await read_seconded(engine, chain)
+    alone = make_policy(agreement=1, endpoints=1, repeat_transfers=True)
+    assert await read_seconded(engine, chain, alone) == 0  # and the status warns of it
 
 
 async def test_it_works_while_the_follower_runs(chain, follower, engine):

@@ -1,5 +1,8 @@
 """Reads blocks of our chain again, in order, and adds the deposits that are missing.
 
+Where a block's hash does not commit to its transfers, as many endpoints are asked for it as must
+repeat them, and what any of them shows is added: it waits for the others like any other deposit.
+
 Runs beside the follower, in any process. What it does is idempotent, and each block's share of it
 one transaction, so it may end or be killed anywhere and be started again.
 """
@@ -9,13 +12,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 import storage
 from chains.base import ChainClient, ChainUnavailable
 from storage import Engine
 from watcher import clock
-from watcher.domain.blocks import BlockRef, Hash
+from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
 from watcher.domain.deposits import Deposit
 from watcher.domain.money import Network
 from watcher.fetching import FetchAhead
@@ -79,8 +83,15 @@ class Rescan:
         self.error: str | None = None
         """What stopped it, in words, where nobody waits for it."""
         self._engine, self._policy, self._client = engine, policy, client
-        self._ahead = FetchAhead(client.block)
+        self._network = policy.networks[span.network]
+        self._ahead = FetchAhead(self._whole if self._sources > 1 else client.block)
         self._below: Hash | None = None
+
+    @property
+    def _sources(self) -> int:
+        """How many endpoints must show a block, where its hash does not commit to all of it."""
+        rules = self._network
+        return min(rules.agreement, rules.endpoints) if rules.repeat_transfers else 1
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -103,6 +114,26 @@ class Rescan:
                 tell()
         finally:
             await self._ahead.clear()
+
+    async def _whole(self, number: int) -> Block | None:
+        """The block with all that any endpoint shows in it: what one withholds, another tells.
+
+        Raises:
+            ChainUnavailable: fewer show it than must repeat its transfers.
+        """
+        copies = await self._client.copies(number)
+        by_hash: dict[Hash, list[Block]] = {}
+        for each in copies.values():
+            by_hash.setdefault(each.ref.hash, []).append(each)
+        same = max(by_hash.values(), key=len, default=[])
+        if len(same) < self._sources:
+            raise ChainUnavailable(
+                f"block {number}: {len(same)} of {self._sources} endpoints show it alike"
+            )
+        moves: dict[tuple[Hash | None, str], Transfer] = {}
+        for move in chain.from_iterable(each.transfers for each in same):
+            moves.setdefault((move.tx_hash, move.position), move)
+        return replace(same[0], transfers=tuple(moves.values()))
 
     async def _patiently(self, number: int) -> list[Deposit]:
         """Try again where the node or the chain moves; who asks decides on a longer wait."""
@@ -142,7 +173,7 @@ class Rescan:
 
     async def _require_agreement(self, ref: BlockRef) -> None:
         """Whose hash we no longer keep rests on the endpoints: on as many as must agree."""
-        needed = self._policy.networks[self.span.network].agreement
+        needed = self._network.agreement
         names = await self._client.corroborate(ref, ())
         if len(names) < needed:
             raise NotOurs(f"block {ref.number}: {len(names)} of {needed} endpoints give this one")

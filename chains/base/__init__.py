@@ -140,6 +140,13 @@ class ChainClient(Protocol):
             ChainDataError: every answer contradicted itself or its proof (chains.md 2.5).
         """
 
+    async def copies(self, number: int) -> Mapping[str, Block]:
+        """By name, each endpoint's own block at `number`, proven, where no hash commits to all.
+
+        Empty where hashes do (but for traces), and without those that give none now. Two copies of
+        one hash may show other transfers; that they do is among `warnings`.
+        """
+
     async def corroborate(self, ref: BlockRef, transfers: Sequence[Transfer]) -> frozenset[str]:
         """Names of the endpoints that, asked now, give `ref.hash` at `ref.number`.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -102,6 +102,9 @@ class EvmClient:
     async def block(self, number: int) -> Block | None:
         found = await self._reader.block(number, self._listing)
         return None if found is None else self._listed(found.reading.block)
+
+    async def copies(self, number: int) -> Mapping[str, Block]:
+        return {}  # the same hash is the same block
 
     async def transaction(self, hash: Hash) -> Transaction | None:
         listing = replace(self._listing, explained=f"0x{hash}")

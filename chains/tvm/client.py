@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -121,6 +121,15 @@ class TronClient:
     async def block(self, number: int) -> Block | None:
         reading = await self._believed(number, self._listing)
         return None if reading is None else reading.block
+
+    async def copies(self, number: int) -> Mapping[str, Block]:
+        found = await self._pool.each(partial(self._find, number, self._listing))
+        told = {endpoint.name: found.get(endpoint.name) for endpoint in self._pool.endpoints}
+        blocks = {name: each.reading.block for name, each in told.items() if each is not None}
+        for ref in {each.ref for each in blocks.values()}:
+            same = {n: claims_of(b.transfers) for n, b in blocks.items() if b.ref == ref}
+            self._doubts.compare(ref, same)
+        return blocks
 
     async def transaction(self, hash: Hash) -> Transaction | None:
         listing = replace(self._listing, explained=hash)

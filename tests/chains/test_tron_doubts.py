@@ -212,6 +212,17 @@ async def test_a_payment_that_the_first_endpoint_left_out_is_warned_of(
         assert doubts(client.warnings()) == ""
 
 
+async def test_each_endpoints_own_copy_shows_what_it_shows(node: JavaTron, other: JavaTron) -> None:
+    node.fail(faults.alter(withhold), INFOS, number=LOG_BLOCK)
+    async with open_client(node, other) as client:
+        copies = await client.copies(LOG_BLOCK)
+        assert {n: len(picked(b.transfers, "log")) for n, b in copies.items()} == {"a": 1, "b": 2}
+        assert copies["a"].ref == copies["b"].ref
+        assert "endpoints differ about block 8: a lacks 1" in doubts(client.warnings())
+        other.fail(faults.says("", code=500), INFOS)
+        assert set(await client.copies(LOG_BLOCK)) == {"a"}
+
+
 @pytest.mark.parametrize("lie", [withhold, halve])
 async def test_a_payment_that_only_one_endpoint_shows_is_not_repeated_by_the_other(
     node: JavaTron, other: JavaTron, lie: Callable[[Json], object]

@@ -17,6 +17,7 @@ from chains.health import Missing
 from chains.http import Answer, refusal
 
 NULL = b"null"
+LONGEST_BACKOFF = 86_400  # seconds that a node may ask for; more is no number to go by
 
 
 class NoSuchBlock(ChainUnavailable):
@@ -151,7 +152,9 @@ def _backoff_seconds(data: object) -> float | None:
     """What Infura adds to a rate limit: {"rate": {"backoff_seconds": 30}}."""
     rate = data.get("rate") if isinstance(data, dict) else None
     seconds = rate.get("backoff_seconds") if isinstance(rate, dict) else None
-    return float(seconds) if isinstance(seconds, int | float) else None
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+        return None
+    return float(seconds) if 0 <= seconds <= LONGEST_BACKOFF else None
 
 
 def _not_rpc(answer: Answer) -> ChainError:

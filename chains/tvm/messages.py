@@ -148,5 +148,5 @@ def decode_infos(content: bytes) -> list[Info]:
 def _decode(decoder: msgspec.json.Decoder[T], content: bytes, what: str) -> T:
     try:
         return decoder.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ChainDataError(f"malformed {what}: {error}") from error

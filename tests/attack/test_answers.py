@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,10 +13,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from chains.base import ChainDataError, ChainError, EndpointSettings
+from chains.base import ChainDataError, ChainError, EndpointSettings, RateLimited
 from chains.evm.blocks import read_block
+from chains.evm.rpc import result_of
 from chains.http import Answer
 from chains.redaction import Redaction
+from chains.tvm.messages import decode_infos
 from tests import proxy as faults
 from tests.anvil import Anvil
 from tests.chains.evm.made import PAYER, SHOP, make_answers, make_receipt, make_transaction
@@ -69,6 +72,33 @@ def test_an_answer_nested_without_end_neither_kills_nor_puzzles_us(field: str) -
 )
 def test_an_impossible_retry_after_is_none(value: str, redaction: Redaction) -> None:
     assert Answer(429, {"Retry-After": value}, b"", redaction).retry_after is None
+
+
+@pytest.mark.parametrize(
+    "seconds", [10**400, -(10**400), -5, True], ids=["endless", "before", "negative", "true"]
+)
+def test_an_impossible_pause_is_none(seconds: object, redaction: Redaction) -> None:
+    error = {"code": -32005, "message": "limit", "data": {"rate": {"backoff_seconds": seconds}}}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "error": error}).encode()
+    with pytest.raises(RateLimited) as refusal:
+        result_of(Answer(200, {}, body, redaction), 1)
+    assert refusal.value.retry_after is None
+
+
+NESTED = 100_000 * "[" + 100_000 * "]"
+
+
+@pytest.mark.parametrize(
+    "infos",
+    [
+        f'[{{"id":"a","blockNumber":1,"blockTimeStamp":1,"another":{NESTED}}}]',
+        f'[{{"id":"a","blockNumber":1,"blockTimeStamp":1,"receipt":{{"another":{NESTED}}}}}]',
+    ],
+    ids=["field", "deeper"],
+)
+def test_infos_nested_without_end_are_a_lie(infos: str) -> None:
+    with pytest.raises(ChainDataError):
+        decode_infos(infos.encode())
 
 
 @pytest.fixture

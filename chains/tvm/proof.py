@@ -50,6 +50,7 @@ RESULTS = (
 )
 """By number: Transaction.Result.contractResult in java-tron's Tron.proto."""
 CODES = ("SUCESS", "FAILED")
+LAST_MILLISECOND = 253_402_300_799_999  # of the year 9999: later ones have no date
 NO_ROOT = bytes(32)
 """txTrieRoot of a block without transactions."""
 
@@ -99,7 +100,7 @@ def prove_head(head: Head) -> bytes | None:
     """Recompute the id and recover who signed: None, or 20 bytes when not the witness named.
 
     Raises:
-        ValueError: the header does not give the id, or has no signature.
+        ValueError: the header does not give the id, has no signature, or a time without a date.
     """
     header = head.block_header.raw_data
     digest = sha256(encode_header(header)).digest()
@@ -107,6 +108,8 @@ def prove_head(head: Head) -> bytes | None:
         raise ValueError("its header does not give its blockID")
     if header.number == 0:
         return None
+    if header.timestamp > LAST_MILLISECOND:
+        raise ValueError("its time is beyond all bounds")
     if int(header.parent_hash[:16], 16) != header.number - 1:
         raise ValueError("its parentHash is not that of the block below")
     witness = bytes.fromhex(header.witness_address)

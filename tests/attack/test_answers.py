@@ -18,12 +18,16 @@ from chains.evm.blocks import read_block
 from chains.evm.rpc import result_of
 from chains.http import Answer
 from chains.redaction import Redaction
+from chains.tron import TRON
+from chains.tvm.blocks import read_block as read_tron_block
+from chains.tvm.client import listing_of
 from chains.tvm.messages import decode_infos
 from tests import proxy as faults
 from tests.anvil import Anvil
 from tests.chains.evm.made import PAYER, SHOP, make_answers, make_receipt, make_transaction
 from tests.chains.evm.recorded import listing
 from tests.chains.test_evm_client import open_client, states
+from tests.chains.tvm import made as tron
 from tests.proxy import Call, Proxy
 
 ROOT = Path(__file__).parents[2]
@@ -126,6 +130,13 @@ PAID = (make_transaction(), make_receipt())
 def test_a_number_that_nothing_can_store_is_a_lie(answers: Any) -> None:
     with pytest.raises(ChainDataError):
         read_block(answers.block, answers.receipts, listing())
+
+
+def test_a_tron_block_of_a_year_that_has_no_date_is_a_lie() -> None:
+    """Its witness may well have signed it: who makes blocks up signs them, too."""
+    answers = tron.make_answers((tron.transfer(), {}), timestamp=253_402_300_800_000)
+    with pytest.raises(ChainDataError, match="its time"):
+        read_tron_block(answers.block, answers.infos, listing_of(TRON, TRON.assets))
 
 
 async def test_a_head_that_nothing_can_store_is_a_lie(anvil: Anvil) -> None:

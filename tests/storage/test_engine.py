@@ -200,7 +200,7 @@ async def test_a_deadlock_is_repeated_until_both_are_done(postgres_url: str) -> 
     async with read(engine) as conn:
         assert (await value_of(conn, 1), await value_of(conn, 2)) == (2, 2)
     await close(engine)
-    assert tries == 3
+    assert tries > 2  # three, unless they met again
 
 
 async def test_what_always_fails_is_tried_a_bounded_number_of_times(

@@ -113,7 +113,7 @@ async def lanes(
 
 
 async def take(conn: Conn, lane: Lane, limit: int, lease_seconds: int) -> list[Delivery]:
-    """Take what is due in a lane, for so long; each numbered as the try that it now is.
+    """Take what is due in a lane, for at least so long; each numbered as the try that it now is.
 
     Of one invoice and place the earlier goes first, unless it has failed twice.
     """
@@ -136,10 +136,11 @@ async def take(conn: Conn, lane: Lane, limit: int, lease_seconds: int) -> list[D
     ids = list(await conn.scalars(due))
     if not ids:
         return []
+    until = clock(conn) + 1 + lease_seconds  # the clock is rounded down
     leased = (
         update(table)
         .where(among(conn, table.c.id, ids))
-        .values(tries=table.c.tries + 1, due_at=clock(conn) + lease_seconds)
+        .values(tries=table.c.tries + 1, due_at=until)
         .returning(*_COLUMNS)
     )
     taken = [Delivery(*row) for row in await conn.execute(leased)]

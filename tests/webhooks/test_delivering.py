@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 import storage
+import storage.dialects
 from storage import Engine, schema
 from tests.api.shop import ADMIN, Json, add_key, make_policy
 from tests.real.shop import until
@@ -393,6 +394,16 @@ async def test_what_a_dead_process_took_is_delivered_when_its_lease_is_over(
     assert (taken.tries, tried.number) == (1, 2)
 
 
+async def test_a_lease_is_never_shorter_than_asked_for(office: Office) -> None:
+    await office.add()
+    await office.shop.create()
+    async with storage.write(office.engine) as conn:
+        [lane] = await storage.deliveries.lanes(conn, 10)
+        second: int = (await conn.execute(select(storage.dialects.clock(conn)))).scalar_one()
+        [taken] = await storage.deliveries.take(conn, lane, 10, lease_seconds=60)
+    assert taken.due_at > second + 60  # that second may be all but over
+
+
 async def test_the_outcome_of_a_try_whose_lease_was_lost_changes_nothing(
     office: Office,
 ) -> None:
@@ -400,7 +411,7 @@ async def test_the_outcome_of_a_try_whose_lease_was_lost_changes_nothing(
     await office.shop.create()
     async with storage.write(office.engine) as conn:
         [lane] = await storage.deliveries.lanes(conn, 10)
-        [old] = await storage.deliveries.take(conn, lane, 10, lease_seconds=0)
+        [old] = await storage.deliveries.take(conn, lane, 10, lease_seconds=-1)
         [new] = await storage.deliveries.take(conn, lane, 10, lease_seconds=60)
         await storage.deliveries.give_up(conn, old, 1)
         await storage.deliveries.succeed(conn, [old], 1)

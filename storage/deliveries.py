@@ -7,7 +7,7 @@ numbers the try; the outcome is stored only while that number is the newest.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -19,17 +19,15 @@ from sqlalchemy import (
     case,
     delete,
     exists,
-    func,
     insert,
-    literal_column,
     or_,
     select,
-    tuple_,
     update,
 )
 
 from storage import schema, tries, webhooks
 from storage.dialects import among, clock
+from storage.lanes import WAITING, Lane
 from storage.types import Conn
 from watcher.domain.events import EventType, wants
 from watcher.domain.ids import derived_id
@@ -37,13 +35,10 @@ from watcher.domain.ids import derived_id
 table = schema.deliveries
 
 State = Literal["waiting", "held", "delivered", "dead"]
-Lane = tuple[str, str]
-"""A merchant's id and a host: what is delivered side by side, and fails together."""
 
 UNFINISHED = or_(table.c.state == "waiting", table.c.state == "held")  # an IN takes no many rows
 BLOCKS_UNTIL = 2
 """A delivery holds up the later ones of its invoice until so many of its tries failed."""
-_WAITING: ColumnElement[str] = literal_column("'waiting'")  # as the partial indexes have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,28 +85,6 @@ async def fan_out(conn: Conn, merchant_id: str, events: Sequence[Mapping[str, An
         await conn.execute(insert(table), rows)
 
 
-async def lanes(
-    conn: Conn,
-    limit: int,
-    *,
-    full_merchants: Collection[str] = (),
-    full_hosts: Collection[str] = (),
-    full_lanes: Collection[Lane] = (),
-) -> list[Lane]:
-    """Lanes that something is due in, but for those that are full; any of them, in no order."""
-    merchant, host = table.c.merchant_id, table.c.host
-    query = (
-        select(merchant, host)
-        .where(table.c.state == _WAITING, table.c.due_at <= clock(conn))
-        .where(merchant.not_in(full_merchants), host.not_in(full_hosts))
-        .where(tuple_(merchant, host).not_in(full_lanes))
-        .group_by(merchant, host)
-        .order_by(func.random())  # in any other order some lanes could always come last
-        .limit(limit)
-    )
-    return [(merchant_id, host) for merchant_id, host in await conn.execute(query)]
-
-
 async def take(conn: Conn, lane: Lane, limit: int, lease_seconds: int) -> list[Delivery]:
     """Take what is due in a lane, for at least so long; each numbered as the try that it now is.
 
@@ -119,7 +92,7 @@ async def take(conn: Conn, lane: Lane, limit: int, lease_seconds: int) -> list[D
     """
     earlier = table.alias("earlier")
     waits = exists().where(
-        earlier.c.state == _WAITING,
+        earlier.c.state == WAITING,
         earlier.c.target == table.c.target,
         earlier.c.invoice_id == table.c.invoice_id,
         earlier.c.seq < table.c.seq,
@@ -127,7 +100,7 @@ async def take(conn: Conn, lane: Lane, limit: int, lease_seconds: int) -> list[D
     )
     due = (
         select(table.c.id)
-        .where(table.c.state == _WAITING, table.c.due_at <= clock(conn))
+        .where(table.c.state == WAITING, table.c.due_at <= clock(conn))
         .where(table.c.merchant_id == lane[0], table.c.host == lane[1], ~waits)
         .order_by(table.c.due_at, table.c.seq)
         .limit(limit)
@@ -168,9 +141,9 @@ async def fail(conn: Conn, taken: Delivery, again_seconds: int) -> None:
     await _settle(conn, taken, failed=table.c.failed + 1, due_at=again)
 
 
-async def put_back(conn: Conn, taken: Delivery) -> None:
-    """Undo a taking: its webhook is disabled."""
-    await _settle(conn, taken, state="held", tries=table.c.tries - 1)
+async def put_back(conn: Conn, taken: Delivery, state: Literal["waiting", "held"]) -> None:
+    """Undo a taking: it is due now, or when its webhook is enabled again."""
+    await _settle(conn, taken, state=state, tries=table.c.tries - 1, due_at=clock(conn))
 
 
 async def drop(conn: Conn, taken: Delivery) -> None:
@@ -246,7 +219,7 @@ async def forget(conn: Conn, event_ids: Iterable[str]) -> None:
 
 
 async def _settle(conn: Conn, taken: Delivery, **values: Any) -> None:
-    mine = and_(table.c.id == taken.id, table.c.tries == taken.tries, table.c.state == _WAITING)
+    mine = and_(table.c.id == taken.id, table.c.tries == taken.tries, table.c.state == WAITING)
     await conn.execute(update(table).where(mine).values(**values))
 
 

@@ -60,6 +60,16 @@ async def get(conn: Conn, id: str) -> Webhook | None:
     return Webhook(*row) if row else None
 
 
+async def lock(conn: Conn, ids: Iterable[str]) -> dict[str, Webhook]:
+    """These webhooks by id, deleted ones too, locked in id order: read after the lock.
+
+    Whoever moves deliveries along with the state of their webhook locks the webhook first.
+    """
+    query = select(*_COLUMNS).where(among(conn, table.c.id, ids)).order_by(table.c.id)
+    rows = await conn.execute(query.with_for_update(key_share=True))
+    return {row.id: Webhook(*row) for row in rows}
+
+
 async def get_many(conn: Conn, ids: Iterable[str]) -> dict[str, Webhook]:
     """These webhooks by id, deleted ones too."""
     rows = await conn.execute(select(*_COLUMNS).where(among(conn, table.c.id, ids)))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import storage
-from storage import Conn, Engine, deliveries, events
+from storage import Conn, Engine, deliveries, events, lanes
 from tests.factories import make_id
 from tests.storage.books import MERCHANT, open_invoice, open_shop
 from watcher.domain.events import PATTERNS, Event, EventType, wants
@@ -91,7 +91,7 @@ async def test_what_still_waits_to_be_delivered_is_not_forgotten(shop: Engine) -
     await forget_events(shop, 1, 9 * DAY_SECONDS)
     assert await kept(shop) == ([2, 3], 2)
     async with storage.write(shop) as conn:
-        [lane] = await deliveries.lanes(conn, 10)
+        [lane] = await lanes.due(conn, 10)
         [taken] = await deliveries.take(conn, lane, 10, 60)
         await deliveries.succeed(conn, [taken], 3)
     await forget_events(shop, 1, 9 * DAY_SECONDS)

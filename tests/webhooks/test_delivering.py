@@ -385,9 +385,9 @@ async def test_what_a_dead_process_took_is_delivered_when_its_lease_is_over(
     await office.add()
     await office.shop.create()
     async with storage.write(office.engine) as conn:
-        [lane] = await storage.deliveries.lanes(conn, 10)
+        [lane] = await storage.lanes.due(conn, 10)
         [taken] = await storage.deliveries.take(conn, lane, 10, lease_seconds=2)
-        assert await storage.deliveries.lanes(conn, 10) == []
+        assert await storage.lanes.due(conn, 10) == []
     async with delivering(office):
         assert await office.settled() == {"delivered": 1}
     [tried] = await office.log()
@@ -398,7 +398,7 @@ async def test_a_lease_is_never_shorter_than_asked_for(office: Office) -> None:
     await office.add()
     await office.shop.create()
     async with storage.write(office.engine) as conn:
-        [lane] = await storage.deliveries.lanes(conn, 10)
+        [lane] = await storage.lanes.due(conn, 10)
         second: int = (await conn.execute(select(storage.dialects.clock(conn)))).scalar_one()
         [taken] = await storage.deliveries.take(conn, lane, 10, lease_seconds=60)
     assert taken.due_at > second + 60  # that second may be all but over
@@ -410,7 +410,7 @@ async def test_the_outcome_of_a_try_whose_lease_was_lost_changes_nothing(
     await office.add()
     await office.shop.create()
     async with storage.write(office.engine) as conn:
-        [lane] = await storage.deliveries.lanes(conn, 10)
+        [lane] = await storage.lanes.due(conn, 10)
         [old] = await storage.deliveries.take(conn, lane, 10, lease_seconds=-1)
         [new] = await storage.deliveries.take(conn, lane, 10, lease_seconds=60)
         await storage.deliveries.give_up(conn, old, 1)
@@ -426,14 +426,14 @@ async def test_what_is_under_way_is_not_sent_a_second_time_by_asking_for_it(
     hook = await office.add()
     await office.shop.create()
     async with storage.write(office.engine) as conn:
-        [lane] = await storage.deliveries.lanes(conn, 10)
+        [lane] = await storage.lanes.due(conn, 10)
         [taken] = await storage.deliveries.take(conn, lane, 10, lease_seconds=60)
     again = await office.shop.post(f"/v1/deliveries/{taken.id}/redeliver")
     assert (again.status, again.body["state"]) == (202, "waiting")
     for enabled in (False, True):
         await office.shop.ask("PATCH", f"/v1/webhooks/{hook['id']}", json={"enabled": enabled})
     async with storage.write(office.engine) as conn:
-        assert await storage.deliveries.lanes(conn, 10) == []
+        assert await storage.lanes.due(conn, 10) == []
         await storage.deliveries.succeed(conn, [taken], 1)
     assert await office.states() == {"delivered": 1}
 
@@ -442,7 +442,7 @@ async def test_what_arrives_while_its_webhook_is_switched_off_has_arrived(office
     hook = await office.add()
     await office.shop.create()
     async with storage.write(office.engine) as conn:
-        [lane] = await storage.deliveries.lanes(conn, 10)
+        [lane] = await storage.lanes.due(conn, 10)
         [taken] = await storage.deliveries.take(conn, lane, 10, lease_seconds=60)
     await office.shop.ask("PATCH", f"/v1/webhooks/{hook['id']}", json={"enabled": False})
     async with storage.write(office.engine) as conn:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from storage.deliveries import Lane
+from storage.lanes import Lane
 
 IN_ALL, PER_MERCHANT, PER_HOST = 64, 32, 16
 PER_FAILING = 1

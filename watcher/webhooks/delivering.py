@@ -24,7 +24,7 @@ from watcher.metrics import Metrics
 from watcher.policy import Policy
 from watcher.wakeup import News
 from watcher.webhooks.crowding import Crowd
-from watcher.webhooks.outcomes import Outcome, store_outcomes
+from watcher.webhooks.outcomes import Outcome, set_aside, store_outcomes
 from watcher.webhooks.sending import Answer, Message, Sender
 from watcher.webhooks.targets import CannotSign, Job, load_jobs, sign
 
@@ -91,12 +91,15 @@ class Deliverer:
         except BaseException:
             self._outcomes = outcomes + self._outcomes
             raise
-        for job in jobs:
+        open_jobs = [job for job in jobs if job.target.state == "enabled" and job.posts]
+        for job in open_jobs:
             self._crowd.enter(job.delivery.lane, 1)
             task = asyncio.create_task(self._try(job, taken_at))
             self._tasks.add(task)
             task.add_done_callback(partial(self._leave, job))
-        return len(jobs)
+        if closed := [job.delivery for job in jobs if job.target.state != "enabled"]:
+            await storage.repeat(self._engine, lambda conn: set_aside(conn, closed, clock.now()))
+        return len(open_jobs)
 
     async def _turn_or_note(self) -> bool:
         """Take a turn, told in the log only where it differs; whether another may find more."""
@@ -133,14 +136,10 @@ class Deliverer:
         await store_outcomes(conn, outcomes, now)
         taken = await self._take(conn) if begin else []
         jobs = await load_jobs(conn, self._policy, taken, now)
-        for job in jobs:  # what was told while its webhook was switched off, or deleted
-            if job.target.state == "disabled":
-                await storage.deliveries.put_back(conn, job.delivery)
-            elif job.target.state == "deleted":
-                await storage.deliveries.give_up(conn, job.delivery, now)
-            elif not job.posts:
+        for job in jobs:
+            if job.target.state == "enabled" and not job.posts:
                 await storage.deliveries.drop(conn, job.delivery)
-        return [job for job in jobs if job.target.state == "enabled" and job.posts]
+        return jobs
 
     async def _take(self, conn: Conn) -> list[Delivery]:
         taken: list[Delivery] = []
@@ -148,7 +147,7 @@ class Deliverer:
         if not crowd.room:
             return taken
         merchants, hosts, lanes = crowd.full()
-        for lane in await storage.deliveries.lanes(
+        for lane in await storage.lanes.due(
             conn, crowd.room, full_merchants=merchants, full_hosts=hosts, full_lanes=lanes
         ):
             if room := crowd.room_in(lane):

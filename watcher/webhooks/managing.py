@@ -94,8 +94,15 @@ async def add_webhook(
     return webhook, secret
 
 
-async def find_webhook(conn: Conn, merchant_id: str | None, webhook_id: str) -> Webhook:
-    """The webhook, if it is this merchant's, or anyone's for None; raises NotFound."""
+async def find_webhook(
+    conn: Conn, merchant_id: str | None, webhook_id: str, *, lock: bool = False
+) -> Webhook:
+    """The webhook, if it is this merchant's, or anyone's for None; raises NotFound.
+
+    `lock` keeps others from changing it until the transaction ends.
+    """
+    if lock:
+        await storage.webhooks.lock(conn, [webhook_id])
     webhook = await storage.webhooks.get(conn, webhook_id)
     if webhook is None or merchant_id not in (None, webhook.merchant_id):
         raise NotFound("there is no such webhook")
@@ -119,7 +126,7 @@ async def change_webhook(
         NotFound: no such webhook of this merchant.
         BadField: as for a new one.
     """
-    webhook = await find_webhook(conn, merchant_id, webhook_id)
+    webhook = await find_webhook(conn, merchant_id, webhook_id, lock=True)
     values = dict(changes)
     enabled = values.pop("enabled", None)
     if "events" in values:
@@ -145,7 +152,7 @@ async def rotate_secret(
     Raises:
         NotFound: no such webhook of this merchant.
     """
-    webhook = await find_webhook(conn, merchant_id, webhook_id)
+    webhook = await find_webhook(conn, merchant_id, webhook_id, lock=True)
     secret = new_signing_secret()
     await storage.webhooks.change(
         conn,
@@ -164,7 +171,7 @@ async def delete_webhook(conn: Conn, merchant_id: str, webhook_id: str, now: int
     Raises:
         NotFound: no such webhook of this merchant.
     """
-    await find_webhook(conn, merchant_id, webhook_id)
+    await find_webhook(conn, merchant_id, webhook_id, lock=True)
     await storage.webhooks.change(conn, webhook_id, now, state="deleted")
     await storage.deliveries.abandon(conn, webhook_id, now)
 

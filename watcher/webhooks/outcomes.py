@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import storage
 from storage import Conn
+from storage.deliveries import Delivery
 from storage.tries import Try
 from watcher.webhooks.dialect import GONE
 from watcher.webhooks.sending import Answer, Message
@@ -36,12 +37,31 @@ class Outcome:
 
 async def store_outcomes(conn: Conn, outcomes: Sequence[Outcome], now: int) -> None:
     """Note these tries, and move their deliveries on."""
+    gone = {each.job.delivery.webhook_id for each in outcomes if each.answer.status == GONE}
+    await storage.webhooks.lock(conn, [id for id in gone if id])  # before their deliveries
     await storage.tries.add(conn, [_try_of(each) for each in outcomes])
     accepted = [each.job.delivery for each in outcomes if each.accepted]
     await storage.deliveries.succeed(conn, accepted, now)
     for outcome in outcomes:
         if not outcome.accepted:
             await _store_failure(conn, outcome, now)
+
+
+async def set_aside(conn: Conn, taken: Sequence[Delivery], now: int) -> None:
+    """Hold or end what was told while its webhook was switched off, or deleted; untried.
+
+    By what the webhook is once it is locked: what is put back after it was enabled again would
+    wait for ever.
+    """
+    webhooks = await storage.webhooks.lock(conn, {e.webhook_id for e in taken if e.webhook_id})
+    for each in taken:
+        match webhooks[each.webhook_id].state if each.webhook_id else "deleted":
+            case "enabled":
+                await storage.deliveries.put_back(conn, each, "waiting")
+            case "disabled":
+                await storage.deliveries.put_back(conn, each, "held")
+            case "deleted":
+                await storage.deliveries.give_up(conn, each, now)
 
 
 async def _store_failure(conn: Conn, outcome: Outcome, now: int) -> None:

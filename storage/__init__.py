@@ -30,6 +30,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from storage import (
     addresses,
     blocks,
+    callbacks,
     chores,
     corroborations,
     cursors,
@@ -62,6 +63,7 @@ __all__ = [
     "StorageUnavailable",
     "addresses",
     "blocks",
+    "callbacks",
     "chores",
     "close",
     "corroborations",

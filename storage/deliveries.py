@@ -161,10 +161,10 @@ async def release(conn: Conn, webhook_id: str) -> None:
     await _move(conn, webhook_id, "held", state="waiting", due_at=_soonest(conn), failed=0)
 
 
-async def abandon(conn: Conn, webhook_id: str, now: int) -> None:
-    """Give up what waits for a webhook: it is deleted."""
+async def abandon(conn: Conn, target: str, now: int) -> None:
+    """Give up what waits for a webhook, or an invoice's callback: it is deleted, or gone."""
     for state in ("waiting", "held"):
-        await _move(conn, webhook_id, state, state="dead", finished_at=now)
+        await _move(conn, target, state, state="dead", finished_at=now)
 
 
 async def reroute(conn: Conn, webhook_id: str, host: str) -> None:
@@ -232,8 +232,8 @@ def _soonest(conn: Conn) -> ColumnElement[int]:
     return case((under_way, table.c.due_at), else_=clock(conn))
 
 
-async def _move(conn: Conn, webhook_id: str, of: str, **values: Any) -> None:
-    mine = (table.c.target == webhook_id) & (table.c.state == of)
+async def _move(conn: Conn, target: str, of: str, **values: Any) -> None:
+    mine = (table.c.target == target) & (table.c.state == of)
     await conn.execute(update(table).where(mine).values(**values))
 
 

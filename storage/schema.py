@@ -21,6 +21,7 @@ from sqlalchemy import (
 from storage.columns import id_of, key, number, own_id, partial, string, table
 from storage.columns import metadata as metadata
 from storage.schema_webhooks import deliveries as deliveries
+from storage.schema_webhooks import ended_callbacks as ended_callbacks
 from storage.schema_webhooks import tries as tries
 from storage.schema_webhooks import webhooks as webhooks
 from storage.types import DepthText, Exact, JsonText, Uint256, Words

@@ -67,3 +67,9 @@ tries = table(
     string("answer"),
     string("error", nullable=True),
 )
+
+ended_callbacks = table(
+    "ended_callbacks",
+    id_of("invoice", primary_key=True),
+    number("at"),
+)

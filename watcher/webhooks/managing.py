@@ -195,6 +195,8 @@ async def find_delivery(conn: Conn, merchant_id: str, delivery_id: str) -> Deliv
 async def redeliver(conn: Conn, merchant_id: str, delivery_id: str) -> Delivery:
     """Let a delivery be due now, whatever became of it, with all its retries before it.
 
+    A callback that ended is told of what comes from now on, too.
+
     Raises:
         NotFound: no such delivery of this merchant, or its webhook was deleted.
         WebhookDisabled: nobody would be told.
@@ -206,5 +208,6 @@ async def redeliver(conn: Conn, merchant_id: str, delivery_id: str) -> Delivery:
             raise WebhookDisabled
         await storage.deliveries.again(conn, delivery_id, webhook.host)
     else:
+        await storage.callbacks.resume(conn, delivery.invoice_id)
         await storage.deliveries.again(conn, delivery_id, delivery.host)
     return await find_delivery(conn, merchant_id, delivery_id)

@@ -73,9 +73,18 @@ async def _store_failure(conn: Conn, outcome: Outcome, now: int) -> None:
         await storage.deliveries.fail(conn, delivery, math.ceil(rungs[delivery.failed] * longer))
     else:
         await storage.deliveries.give_up(conn, delivery, now)
-    if ended and answer.status == GONE and delivery.webhook_id:
+    if ended and answer.status == GONE:
+        await _end(conn, delivery, now)
+
+
+async def _end(conn: Conn, delivery: Delivery, now: int) -> None:
+    """Tell a receiver that is gone of nothing more: a webhook may be enabled again."""
+    if delivery.webhook_id:
         await storage.webhooks.disable(conn, delivery.webhook_id, GONE_REASON, now)
         await storage.deliveries.hold(conn, delivery.webhook_id)
+    else:
+        await storage.callbacks.end(conn, delivery.invoice_id, now)
+        await storage.deliveries.abandon(conn, delivery.invoice_id, now)
 
 
 def _try_of(outcome: Outcome) -> Try:

@@ -70,7 +70,7 @@ def webhook_target(webhook: Webhook, now: int) -> Target:
     )
 
 
-def callback_target(event: StoredEvent, sealed: bytes | None) -> Target:
+def callback_target(event: StoredEvent, sealed: bytes | None, state: State) -> Target:
     """The `callback_url` of an invoice, spoken to in the dialect of the API that opened it."""
     invoice = event.data["invoice"]
     face = invoice.get("face") or {"name": "native"}
@@ -79,6 +79,7 @@ def callback_target(event: StoredEvent, sealed: bytes | None) -> Target:
         url=invoice["callback_url"],
         sealed=[sealed] if sealed else [],
         dialect=dialect,
+        state=state,
         retries=len(dialect.ladder),
     )
 
@@ -107,6 +108,7 @@ async def load_jobs(conn: Conn, policy: Policy, taken: Sequence[Delivery], now: 
     webhooks = await storage.webhooks.get_many(conn, {e.webhook_id for e in taken if e.webhook_id})
     called = {each.invoice_id for each in taken if each.webhook_id is None}
     secrets = await storage.keys.secrets_of_invoices(conn, called) if called else {}
+    ended = await storage.callbacks.ended(conn, called) if called else set()
     jobs = []
     for each in taken:
         event = events[each.event_id]
@@ -114,7 +116,8 @@ async def load_jobs(conn: Conn, policy: Policy, taken: Sequence[Delivery], now: 
         if webhook is not None:
             target = webhook_target(webhook, now)
         else:
-            target = callback_target(event, secrets.get(each.invoice_id))
+            state: State = "deleted" if each.invoice_id in ended else "enabled"
+            target = callback_target(event, secrets.get(each.invoice_id), state)
         posts = target.dialect.tell(Telling(policy, event, each.id, webhook))
         jobs.append(Job(each, event, target, posts))
     return jobs

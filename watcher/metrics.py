@@ -51,6 +51,10 @@ class Metrics:
         """A try to deliver an event is over."""
         self.deliveries.labels("accepted" if accepted else "failed").inc()
 
+    def unstored(self) -> None:
+        """How a try ended could not be stored: a bug of ours, and it is tried again."""
+        self.deliveries.labels("unstored").inc()
+
     def of(self, network: Network) -> Meter:
         """What counts for one network."""
         return Meter(self, network)

@@ -16,7 +16,7 @@ from functools import partial
 import structlog
 
 import storage
-from storage import Conn, Engine
+from storage import Conn, Engine, StorageUnavailable
 from storage.deliveries import Delivery
 from watcher import clock
 from watcher.keys import SecretBox
@@ -69,7 +69,7 @@ class Deliverer:
                     await self._rest(stop)
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=GRACE_SECONDS)
-            with suppress(storage.StorageUnavailable):  # then the leases end, and it is told again
+            with suppress(StorageUnavailable):  # then the leases end, and it is told again
                 await self.turn(begin=False)
         finally:
             for task in self._tasks:
@@ -88,8 +88,11 @@ class Deliverer:
             jobs = await storage.repeat(
                 self._engine, lambda conn: self._exchange(conn, outcomes, begin)
             )
-        except BaseException:
+        except BaseException as error:
             self._outcomes = outcomes + self._outcomes
+            ours = isinstance(error, Exception) and not isinstance(error, StorageUnavailable)
+            if ours and await self._store_singly():
+                return 0
             raise
         open_jobs = [job for job in jobs if job.target.state == "enabled" and job.posts]
         for job in open_jobs:
@@ -101,11 +104,28 @@ class Deliverer:
             await storage.repeat(self._engine, lambda conn: set_aside(conn, closed, clock.now()))
         return len(open_jobs)
 
+    async def _store_singly(self) -> int:
+        """Store what is over one by one; how many could not be: their leases end, and are told."""
+        lost = 0
+        while self._outcomes:
+            outcome = self._outcomes[0]
+            store = partial(store_outcomes, outcomes=[outcome], now=clock.now())
+            try:
+                await storage.repeat(self._engine, store)
+            except StorageUnavailable:
+                raise
+            except Exception:  # our own bug: it must not hold up the others
+                log.exception("the end of a try is lost", delivery=outcome.job.delivery.id)
+                self._metrics.unstored()
+                lost += 1
+            del self._outcomes[0]
+        return lost
+
     async def _turn_or_note(self) -> bool:
         """Take a turn, told in the log only where it differs; whether another may find more."""
         try:
             begun = await self.turn()
-        except storage.StorageUnavailable as error:
+        except StorageUnavailable as error:
             if not self._stuck:
                 log.warning("nothing is delivered: no database", reason=str(error))
             self._stuck = True

@@ -89,7 +89,10 @@ async def enabled(conn: Conn, merchant_id: str) -> list[Webhook]:
 
 
 async def count(conn: Conn, merchant_id: str) -> int:
-    """How many the merchant has."""
+    """How many the merchant has; nobody else counts them until the transaction ends."""
+    merchants = schema.merchants
+    owner = select(merchants.c.id).where(merchants.c.id == merchant_id)
+    await conn.execute(owner.with_for_update(key_share=True))
     query = select(func.count()).where(table.c.merchant_id == merchant_id, ~DELETED)
     number: int = (await conn.execute(query)).scalar_one()
     return number

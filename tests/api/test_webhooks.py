@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+import storage
 from storage import Engine
-from tests.api.shop import Shop, add_key, add_merchant, make_policy
+from tests.api.shop import BOX, Shop, add_key, add_merchant, make_policy
 from tests.real.shop import until
 from tests.webhooks.receiver import Office, delivering, open_office
+from watcher.clock import now
+from watcher.refused import TooManyWebhooks
 from watcher.webhooks import managing
 
 URL = "https://shop.example.org/hook"
@@ -78,6 +82,24 @@ async def test_there_may_be_only_so_many(shop: Shop) -> None:
         assert (await shop.post("/v1/webhooks", {"url": URL})).status == 201
     answer = await shop.post("/v1/webhooks", {"url": URL})
     assert (answer.status, answer.code) == (409, "too_many_webhooks")
+
+
+async def test_of_some_that_add_the_last_one_at_once_one_is_let(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(managing, "MOST_WEBHOOKS", 1)
+    wanted = managing.NewWebhook(URL, ["*"])
+
+    async def add() -> str:
+        async with storage.write(shop.engine) as conn:
+            await managing.add_webhook(conn, BOX, shop.policy, shop.merchant_id, wanted, now())
+            await asyncio.sleep(0.05)  # time enough for the other to count
+        return "added"
+
+    ended = await asyncio.gather(*(add() for _ in range(4)), return_exceptions=True)
+    assert sorted(str(each) for each in ended).count("added") == 1
+    assert sum(isinstance(each, TooManyWebhooks) for each in ended) == 3
+    assert len((await shop.get("/v1/webhooks")).body["data"]) == 1
 
 
 async def test_what_is_changed_is_stored_and_the_rest_stays(shop: Shop) -> None:

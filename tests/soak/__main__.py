@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import sys
 import tempfile
 import time
 import uuid
@@ -18,13 +19,17 @@ from storage import close, open_engine
 from storage.migrate import migrate
 from tests.postgres import database_url, postgres_server, run_sql
 from tests.soak.lives import Plan, live
+from tests.soak.verdict import unreached
 from tests.webhooks.kills import survive_kills
 
 ENGINES = ("sqlite", "postgresql")
 
 
 def main() -> None:
-    """Run the soak on each engine; an AssertionError is a finding."""
+    """Run the soak on each engine; an AssertionError is a finding.
+
+    Exits with 1 where less happened than was asked for.
+    """
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--kills", type=int, default=100, help="per engine")
     parser.add_argument("--payments", type=int, default=1000, help="at least; per engine")
@@ -34,13 +39,16 @@ def main() -> None:
     chosen = parser.parse_args()
     engines = [chosen.engine] if chosen.engine else ENGINES
     print(f"seed {chosen.seed}: {chosen.kills} kills, {chosen.payments} payments per engine")
+    lacking: list[str] = []
     with tempfile.TemporaryDirectory() as folder, postgres_server() as server:
         for engine in engines:
             place = Path(folder, engine)
             place.mkdir()
             books, hooks = (_make_database(server, place, engine) for _ in range(2))
-            asyncio.run(_soak(engine, place, books, chosen))
+            lacking += asyncio.run(_soak(engine, place, books, chosen))
             asyncio.run(_soak_deliveries(engine, hooks, chosen))
+    if lacking:
+        sys.exit("\n".join(lacking))  # with 1
 
 
 def _make_database(server: str, folder: Path, engine: str) -> str:
@@ -67,7 +75,8 @@ async def _soak_deliveries(engine: str, url: str, chosen: argparse.Namespace) ->
     print(f"{engine}: every event arrived after {kills} kills of what delivers; {seconds:.0f} s")
 
 
-async def _soak(engine: str, folder: Path, url: str, chosen: argparse.Namespace) -> None:
+async def _soak(engine: str, folder: Path, url: str, chosen: argparse.Namespace) -> list[str]:
+    """What was not reached, a sentence each."""
     begun = time.monotonic()
     await _migrate(url)
 
@@ -83,6 +92,7 @@ async def _soak(engine: str, folder: Path, url: str, chosen: argparse.Namespace)
         f"{found.orphaned} orphaned, {found.invoices} invoices, {found.events} events; "
         f"{time.monotonic() - begun:.0f} s"
     )
+    return [f"{engine}: {each}" for each in unreached(found, chosen.kills, chosen.payments)]
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any
 
 import storage
 from storage import Engine
+from tests.faults import KINDS
 from tests.soak.chance import PAYS_COIN, PAYS_TOKEN, Chance
 from tests.soak.nets import Net
 from tests.soak.truth import Paid, Read, read_evm, read_tron
@@ -22,6 +23,8 @@ from watcher.policy import Policy
 UNSEEN = {("polygon", "forced")}
 """Ways that pay, and of which a chain's blocks tell nothing."""
 PAGE = 500
+LONG_KILLS = 50
+"""From so many on a run is to have met everything that may happen."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,26 @@ class Found:
     happened: Counter[str]
     struck: Counter[str]
     killed: int = 0
+
+
+def unreached(found: Found, kills: int, payments: int) -> list[str]:
+    """What was asked for, or is to be met in a long run, and was not; a sentence each.
+
+    Books that are equal prove nothing of what never happened.
+    """
+    said = [
+        f"{count} of {asked} {what}"
+        for what, count, asked in (
+            ("kills", found.killed, kills),
+            ("payments", found.happened["payments"], payments),
+        )
+        if count < asked
+    ]
+    if kills < LONG_KILLS:
+        return said
+    said += [f"no fault of kind {kind} struck" for kind in KINDS if not found.struck[kind]]
+    said += [f"no {what}" for what in ("reorgs", "branches") if not found.happened[what]]
+    return said if found.orphaned else [*said, "no orphaned deposit"]
 
 
 @dataclass(frozen=True)

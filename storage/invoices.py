@@ -177,6 +177,7 @@ def _invoice(
         flags=frozenset(Flag(flag) for flag in row.flags),
         seen=row.seen,
         confirmed=row.confirmed,
+        unmatched=row.unmatched,
         updated_at=row.updated_at,
         paid_at=row.paid_at,
     )
@@ -206,6 +207,7 @@ def _mutable(invoice: Invoice) -> dict[str, Any]:
         "deadline": invoice.deadline,
         "seen": invoice.seen,
         "confirmed": invoice.confirmed,
+        "unmatched": invoice.unmatched,
         "updated_at": invoice.updated_at,
         "paid_at": invoice.paid_at,
     }

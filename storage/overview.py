@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Select, exists, func, or_, select
+from sqlalchemy import BigInteger, Select, cast, exists, func, or_, select
 
 from storage import schema
 from storage.dialects import among
 from storage.types import Conn
-from watcher.domain.deposits import DepositStatus
-from watcher.domain.invoices import EARLY_GRACE, InvoiceStatus
+from watcher.domain.invoices import InvoiceStatus
 from watcher.domain.money import Family, Network
 
 invoices, quotes = schema.invoices, schema.quotes
@@ -50,27 +49,15 @@ async def delayed_invoices(
     return await _count(conn, late)
 
 
+async def pending_deposits(conn: Conn) -> int:
+    """How many deposits wait for their confirmations."""
+    return await _count(conn, select(func.count()).select_from(deposits).where(schema.PENDING))
+
+
 async def unmatched_deposits(conn: Conn) -> int:
-    """How many deposits count for nothing and await a decision."""
-    offered = exists().where(
-        quotes.c.invoice_id == deposits.c.invoice_id, quotes.c.method == deposits.c.method
-    )
-    query = (
-        select(func.count())
-        .select_from(deposits)
-        .join(invoices, invoices.c.id == deposits.c.invoice_id)
-        .where(
-            deposits.c.status != DepositStatus.ORPHANED,
-            deposits.c.accepted.is_(None),
-            or_(
-                deposits.c.below_minimum,
-                deposits.c.block_time > invoices.c.deadline,
-                deposits.c.block_time < invoices.c.created_at - EARLY_GRACE,
-                ~offered,
-            ),
-        )
-    )
-    return await _count(conn, query)
+    """How many deposits count for nothing and await a decision, as each invoice last said."""
+    total = cast(func.coalesce(func.sum(invoices.c.unmatched), 0), BigInteger)
+    return await _count(conn, select(total).where(schema.UNMATCHED))
 
 
 async def _count(conn: Conn, query: Select[int]) -> int:

@@ -20,6 +20,9 @@ from sqlalchemy import (
 
 from storage.columns import id_of, key, number, own_id, partial, string, table
 from storage.columns import metadata as metadata
+from storage.schema_audit import audits as audits
+from storage.schema_audit import findings as findings
+from storage.schema_audit import holdings as holdings
 from storage.schema_webhooks import deliveries as deliveries
 from storage.schema_webhooks import ended_callbacks as ended_callbacks
 from storage.schema_webhooks import tries as tries
@@ -30,6 +33,7 @@ from watcher.domain.invoices import Flag
 FREE = text("invoice_id IS NULL")
 # Literal, as the next: a few have any flag at all, and each flag has an index of its own.
 FLAGGED = {flag: text(f"flags LIKE '%,{flag.value},%'") for flag in Flag}
+UNMATCHED = text("unmatched > 0")
 PENDING = text("status = 'pending'")  # literal: a parameter would not match the partial index
 
 merchants = table(
@@ -86,6 +90,7 @@ invoices = table(
     number("deadline"),
     Column("seen", Exact, nullable=False),
     Column("confirmed", Exact, nullable=False),
+    number("unmatched"),
     number("updated_at"),
     number("paid_at", nullable=True),
     Index(None, "merchant_id", "created_at", "id"),
@@ -93,6 +98,7 @@ invoices = table(
     Index(None, "merchant_id", "external_id", "created_at", "id"),
     Index(None, "deadline"),
     Index(None, "status", "deadline"),
+    partial("ix_invoices_unmatched", "unmatched", where=UNMATCHED),
     *(
         partial(f"ix_invoices_{flag.value}", "merchant_id", "created_at", "id", where=flagged)
         for flag, flagged in FLAGGED.items()
@@ -230,44 +236,6 @@ events = table(
     id_of("deposit", nullable=True),
     number("created_at"),
     Column("data", JsonText, nullable=False),
-)
-
-audits = table(
-    "audits",
-    key("network"),
-    number("at"),
-    number("number", nullable=True),
-    number("addresses"),
-    string("reason", nullable=True),
-    string("reached", nullable=True),  # the address up to which the others were audited
-)
-
-holdings = table(
-    "holdings",
-    key("network"),
-    key("address"),
-    number("at"),
-    Column("measures", JsonText, nullable=False),
-)
-
-findings = table(
-    "findings",
-    own_id(),
-    string("network"),
-    string("address"),
-    string("method"),
-    string("kind"),
-    Column("units", Uint256, nullable=False),
-    number("first", nullable=True),
-    number("last"),
-    string("block_hash", nullable=True),
-    number("block_time", nullable=True),
-    string("state"),
-    number("found_at"),
-    number("closed_at", nullable=True),
-    id_of("deposit", nullable=True),
-    Index(None, "network", "address"),
-    Index(None, "state", "id"),
 )
 
 chores = table(

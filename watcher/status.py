@@ -54,7 +54,7 @@ async def _facts(conn: Conn, policy: Policy, started_at: int | None, now: int) -
             "delayed": await storage.overview.delayed_invoices(conn, lagging, families),
         },
         "deposits": {
-            "pending": (await storage.deposits.counts(conn)).get("pending", 0),
+            "pending": await storage.overview.pending_deposits(conn),
             "unmatched": await storage.overview.unmatched_deposits(conn),
         },
         "wallets": [_wallet_row(*each) for each in await storage.wallets.listing(conn)],

@@ -145,3 +145,28 @@ def test_what_was_taken_for_the_whole_does_not_make_the_price_overpaid() -> None
 def test_taking_more_than_is_due_makes_nothing_dearer() -> None:
     invoice = make_invoice(100, settled_for=Fraction(2), tolerance_percent="10")
     assert invoice.enough == Fraction(9, 10)
+
+
+@pytest.mark.parametrize(
+    ("facts", "count"),
+    [
+        pytest.param({}, 0, id="it counts"),
+        pytest.param({"method": DAI}, 1, id="not offered"),
+        pytest.param({"method": DAI, "accepted": Fraction(1)}, 0, id="accepted"),
+        pytest.param({"time": 1000}, 0, id="in the last second"),
+        pytest.param({"time": 1001}, 1, id="late"),
+        pytest.param({"below_minimum": True}, 1, id="too small"),
+        pytest.param({"time": 1001, "status": ORPHANED}, 0, id="orphaned"),
+        pytest.param({"time": 1001, "status": CONFIRMED}, 1, id="late, confirmed"),
+        pytest.param({"time": 1001, "method": DAI, "below_minimum": True}, 1, id="each once"),
+    ],
+)
+def test_what_counts_for_nothing_awaits_a_decision(facts: dict[str, Any], count: int) -> None:
+    found = [make_deposit(**facts), make_deposit(tx="2")]
+    assert evaluate(make_invoice(), found, 950).unmatched == count
+
+
+@pytest.mark.parametrize(("time", "count"), [(4100, 0), (4099, 1)])
+def test_what_is_older_than_its_invoice_awaits_a_decision(time: int, count: int) -> None:
+    invoice = make_invoice(created_at=5000, expires_at=9000)
+    assert evaluate(invoice, [make_deposit(time=time)], 5000).unmatched == count

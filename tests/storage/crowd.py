@@ -38,6 +38,7 @@ TABLES = {
         "deadline": "i + 3600",
         "seen": "'0'",
         "confirmed": "'0'",
+        "unmatched": "CASE WHEN i % 1000 = 0 THEN 1 ELSE 0 END",
         "updated_at": "i",
     },
     "quotes": {

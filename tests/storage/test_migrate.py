@@ -85,6 +85,7 @@ async def test_an_older_database_keeps_its_rows(empty: Engine) -> None:
     assert (deposit.units, deposit.tx_hash) == (1, None)
     assert invoice is not None
     assert invoice.addresses == {"evm": "0xa"}
+    assert invoice.unmatched == 1  # nothing was offered
     assert cursor is not None
     assert cursor.tip == tip == BlockRef(1, Hash("h"), Hash("p"), 10)
     assert [event.type for event in told] == [EventType.INVOICE_CREATED]

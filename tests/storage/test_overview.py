@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
 import storage
 from storage import Engine
-from tests.factories import FAMILY, METHOD, NETWORK, make_deposit
+from tests.factories import FAMILY, NETWORK, make_deposit
 from tests.storage.books import make_address, open_invoice, open_shop
-from watcher.domain.deposits import Deposit, DepositStatus
+from watcher.domain.deposits import DepositStatus
 from watcher.domain.invoices import InvoiceStatus
-from watcher.domain.money import Family, Method, Network
+from watcher.domain.money import Family, Network
 
 OPEN = {
     InvoiceStatus.AWAITING_PAYMENT,
     InvoiceStatus.PARTIALLY_PAID,
     InvoiceStatus.CONFIRMING,
 }
-
-
-async def count_unmatched(engine: Engine, *deposits: Deposit, **facts: int) -> int:
-    """How many of these await a decision; `facts` are of their invoice."""
-    async with storage.write(engine) as conn:
-        await open_shop(conn)
-        await open_invoice(conn, **facts)
-        await storage.deposits.add(conn, deposits, 0)
-        return await storage.overview.unmatched_deposits(conn)
 
 
 @pytest.mark.parametrize("status", list(InvoiceStatus))
@@ -61,33 +52,22 @@ async def test_an_open_invoice_is_delayed_by_a_network_that_lags(
         assert await storage.overview.delayed_invoices(conn, lagging, {family}) == count
 
 
-@pytest.mark.parametrize(
-    ("facts", "count"),
-    [
-        pytest.param({}, 0, id="it counts"),
-        pytest.param({"method": Method("polygon:pol")}, 1, id="not offered"),
-        pytest.param({"time": 1000}, 0, id="in the last second"),
-        pytest.param({"time": 1001}, 1, id="late"),
-        pytest.param({"below_minimum": True}, 1, id="too small"),
-        pytest.param({"time": 1001, "status": DepositStatus.ORPHANED}, 0, id="orphaned"),
-        pytest.param({"time": 1001, "status": DepositStatus.CONFIRMED}, 1, id="late, confirmed"),
-    ],
-)
-async def test_what_counts_for_nothing_awaits_a_decision(
-    engine: Engine, facts: dict[str, Any], count: int
-) -> None:
-    assert await count_unmatched(engine, make_deposit(**facts)) == count
+async def test_what_awaits_a_decision_is_the_sum_of_what_each_invoice_says(engine: Engine) -> None:
+    async with storage.write(engine) as conn:
+        await open_shop(conn)
+        assert await storage.overview.unmatched_deposits(conn) == 0
+        await open_invoice(conn, unmatched=2)
+        await open_invoice(conn, "2", addresses={})
+        last = await open_invoice(conn, "3", addresses={})
+        await storage.invoices.save(conn, replace(last, unmatched=3))
+        assert await storage.overview.unmatched_deposits(conn) == 5
 
 
-@pytest.mark.parametrize(("time", "count"), [(4100, 0), (4099, 1)])
-async def test_what_is_older_than_its_invoice_awaits_a_decision(
-    engine: Engine, time: int, count: int
-) -> None:
-    found = make_deposit(time=time)
-    assert await count_unmatched(engine, found, created_at=5000, expires_at=9000) == count
-
-
-async def test_each_deposit_awaits_its_decision_once(engine: Engine) -> None:
-    late = make_deposit(time=1001, method=Method("polygon:pol"), below_minimum=True)
-    counting = make_deposit(method=METHOD, tx="2")
-    assert await count_unmatched(engine, late, counting) == 1
+async def test_only_pending_deposits_wait_for_confirmations(engine: Engine) -> None:
+    async with storage.write(engine) as conn:
+        await open_shop(conn)
+        await open_invoice(conn)
+        statuses = enumerate((*DepositStatus, DepositStatus.PENDING))
+        some = [make_deposit(status=status, tx=str(tx)) for tx, status in statuses]
+        await storage.deposits.add(conn, some, 0)
+        assert await storage.overview.pending_deposits(conn) == 2

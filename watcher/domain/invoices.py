@@ -87,6 +87,8 @@ class Invoice:
     seen: Fraction = Fraction(0)
     """Part of the price that counts, confirmed or not."""
     confirmed: Fraction = Fraction(0)
+    unmatched: int = 0
+    """How many deposits count for nothing, and await a decision."""
     updated_at: int = 0
     paid_at: int | None = None
 
@@ -193,6 +195,7 @@ def evaluate(invoice: Invoice, deposits: Collection[Deposit], time: int) -> Invo
         flags=frozenset(flag for flag, holds in facts.items() if holds),
         seen=seen,
         confirmed=confirmed,
+        unmatched=sum(why_not(invoice, each) is not None for each in live),
     )
 
 

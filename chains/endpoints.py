@@ -36,7 +36,7 @@ from watcher.domain.blocks import BlockRef, Hash
 
 T = TypeVar("T")
 
-EACH_SECONDS = 9
+EACH_SECONDS, WHOLE_SECONDS = 9, 40  # for a few small answers; for a whole block, or its traces
 ALONE_SECONDS = 10.0
 
 
@@ -125,18 +125,21 @@ class EndpointPool:
             await asyncio.gather(*asked, return_exceptions=True)
         raise self._nobody(faults, but)
 
-    async def each(self, work: Callable[[Endpoint], Awaitable[T]]) -> dict[str, T]:
+    async def each(
+        self, work: Callable[[Endpoint], Awaitable[T]], seconds: float | None = None
+    ) -> dict[str, T]:
         """What `work` gives at every endpoint that may be asked now, by name.
 
         Faults are noted in the endpoints' health, and missing from the answer; so is who takes
-        longer than `EACH_SECONDS`, since the slowest of them holds up the caller.
+        longer than `seconds` (None: `EACH_SECONDS`), as the slowest of them holds up the caller.
         """
         answers: dict[str, T] = {}
+        patience = EACH_SECONDS if seconds is None else seconds
 
         async def attempt(node: Endpoint) -> None:
             started = self._clock.monotonic()
             try:
-                async with asyncio.timeout(EACH_SECONDS):
+                async with asyncio.timeout(patience):
                     answers[node.name] = await self._work(node, work, started)
                 node.health.reachable(started)
             except ChainError:
@@ -144,7 +147,7 @@ class EndpointPool:
             except TimeoutError:
                 if node.pace.is_full:
                     return  # by our own limit, perhaps: no fault of it
-                fault = ChainUnavailable(f"no answer within {EACH_SECONDS} s")
+                fault = ChainUnavailable(f"no answer within {patience} s")
                 node.health.failed(fault, str(fault), started)
 
         async with asyncio.TaskGroup() as tasks:

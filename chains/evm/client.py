@@ -24,7 +24,7 @@ from chains.base import (
     WrongChain,
 )
 from chains.endpoint import Endpoint
-from chains.endpoints import EndpointPool, occasionally
+from chains.endpoints import WHOLE_SECONDS, EndpointPool, occasionally
 from chains.evm import balances, calls, feeds, transaction
 from chains.evm.blocks import Listing
 from chains.evm.capabilities import examine
@@ -123,7 +123,7 @@ class EvmClient:
         internal = [each for each in transfers if each.position.startswith(TRACE)]
         if internal and self._tracing.mode != "off":
             repeats = partial(self._reader.repeats, ref, internal, self._listing)
-            said = await self._pool.each(occasionally(repeats))
+            said = await self._pool.each(occasionally(repeats), WHOLE_SECONDS)
             return self._tracing.vouching(said, self._options.agreement)
         given = await self._pool.each(partial(calls.block_ref, block=ref.number))
         hashes = {name: (other.hash if other else None) for name, other in given.items()}

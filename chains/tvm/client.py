@@ -22,7 +22,7 @@ from chains.base import (
     WrongChain,
 )
 from chains.endpoint import Endpoint
-from chains.endpoints import EndpointPool
+from chains.endpoints import WHOLE_SECONDS, EndpointPool
 from chains.examining import compare
 from chains.transaction import find, in_block
 from chains.tvm import balances, calls, transaction
@@ -123,7 +123,7 @@ class TronClient:
         return None if reading is None else reading.block
 
     async def copies(self, number: int) -> Mapping[str, Block]:
-        found = await self._pool.each(partial(self._find, number, self._listing))
+        found = await self._pool.each(partial(self._find, number, self._listing), WHOLE_SECONDS)
         told = {endpoint.name: found.get(endpoint.name) for endpoint in self._pool.endpoints}
         blocks = {name: each.reading.block for name, each in told.items() if each is not None}
         for ref in {each.ref for each in blocks.values()}:
@@ -147,7 +147,8 @@ class TronClient:
         if all(map(is_committed, transfers)):
             said = await self._pool.each(partial(calls.block_hash, number=ref.number))
             return self._pool.side_with(said, ref.hash, self._options.agreement)
-        found = await self._pool.each(partial(self._find, ref.number, self._listing))
+        read = partial(self._find, ref.number, self._listing)
+        found = await self._pool.each(read, WHOLE_SECONDS)
         told = {
             name: claims_of(each.reading.block.transfers)
             for name, each in found.items()

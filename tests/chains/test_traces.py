@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from chains import endpoints
 from chains.base import ChainDataError, ChainUnavailable, EndpointRefused
 from chains.evm.client import EvmClient
 from chains.evm.tracing import STATES_KEPT
@@ -373,6 +374,20 @@ async def test_where_nobody_repeats_it_any_more_the_block_alone_does_not_do(
     assert await vouching(nodes, moves) == frozenset()
     async with open_client(nodes[0].url, nodes[1].url, agreement=2) as trusting:
         assert await trusting.corroborate(block.ref, moves) == {"a", "b"}  # traces = "off"
+
+
+async def test_a_repetition_may_take_as_long_as_traces_do(
+    anvil: Anvil, nodes: list[Proxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pay(anvil, 5)
+    async with open_client(nodes[0].url, nodes[1].url, traces="auto", agreement=2) as client:
+        await client.survey()
+        block = await client.block(1)
+        assert block is not None
+        moves = await internal(client)
+        monkeypatch.setattr(endpoints, "EACH_SECONDS", 0.05)
+        nodes[1].fail(faults.delay(0.3), GETH)
+        assert await client.corroborate(block.ref, moves) == {"a", "b"}
 
 
 async def test_where_only_one_traces_the_others_vouch_for_the_block(

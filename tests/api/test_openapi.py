@@ -26,6 +26,9 @@ async def why_refused(shop: Shop, route: web.RouteDef, key: str) -> tuple[int, s
     return answer.status, answer.body["detail"] if answer.status >= 400 else ""
 
 
+ELSEWHERE = ("/compat/", "/static/")  # documented by their originals; parts of pages
+
+
 def of_merchants() -> list[tuple[web.RouteDef, Operation]]:
     """The operations that take a merchant's key."""
     return [(route, each) for route, each in OPERATIONS if each.takes_keys]
@@ -41,7 +44,7 @@ async def test_every_path_and_method_that_is_served_is_in_the_document(shop: Sho
         (route.method.lower(), route.resource.canonical)
         for route in shop.http.app.router.routes()
         if route.resource is not None and route.method != "HEAD"
-        if not route.resource.canonical.startswith("/compat/")  # documented by their originals
+        if not route.resource.canonical.startswith(ELSEWHERE)
     }
     told = {(method, path) for path, each in DOCUMENT["paths"].items() for method in each}
     assert told == served

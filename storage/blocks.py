@@ -34,6 +34,12 @@ async def lowest(conn: Conn, network: Network) -> int | None:
     return (await conn.scalars(query.order_by(table.c.number).limit(1))).first()
 
 
+async def times(conn: Conn, network: Network) -> list[int]:
+    """The times of the blocks that we keep, oldest block first."""
+    query = select(table.c.timestamp).where(table.c.network == network)
+    return list(await conn.scalars(query.order_by(table.c.number)))
+
+
 async def push(
     conn: Conn, network: Network, refs: Sequence[BlockRef], keep: int
 ) -> BlockRef | None:

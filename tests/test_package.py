@@ -103,7 +103,7 @@ def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel: Path) -> Non
     assert tops == {"watcher", "chains", "storage", f"deposit_watcher-{__version__}.dist-info"}
     migrations = {path.name for path in (ROOT / "storage/migrations/versions").glob("*.py")}
     assert {f"storage/migrations/versions/{name}" for name in migrations} <= set(names)
-    pages = {path.name for path in (ROOT / "watcher/web").glob("[mst]*/*")}
+    pages = {path.name for path in (ROOT / "watcher/web").glob("[mst]*/**/*") if path.is_file()}
     assert {"base.html", "style.css", "en.toml"} <= pages
     assert pages <= {name.rpartition("/")[2] for name in names if name.startswith("watcher/web/")}
     assert any(name.endswith("/LICENSE") for name in names)

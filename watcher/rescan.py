@@ -13,11 +13,11 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, pairwise
 
 import storage
 from chains.base import ChainClient, ChainUnavailable
-from storage import Engine
+from storage import Conn, Engine
 from watcher import clock
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
 from watcher.domain.deposits import Deposit
@@ -70,6 +70,19 @@ async def plan(engine: Engine, policy: Policy, network: str, first: int, last: i
             field="from" if final < first else "to",
         )
     return Span(name, first, cursor.tip.number if last is None else last)
+
+
+async def begin_before(conn: Conn, network: Network, moment: int) -> int:
+    """A block that is surely not younger than `moment`, to read again from; 0 where none is known.
+
+    Reckoned from our newest block by the shortest time between two that we keep.
+    """
+    tip = await storage.blocks.tip(conn, network)
+    if tip is None:
+        return 0
+    times = await storage.blocks.times(conn, network)
+    fastest = max(1, min((after - before for before, after in pairwise(times)), default=1))
+    return max(0, tip.number - max(0, tip.timestamp - moment) // fastest - 1)
 
 
 class Rescan:

@@ -122,6 +122,13 @@ async def show_views(
     return shown | {id: withhold(shown[id], reason) for id, reason in tampered.items()}
 
 
+async def show_deposits(conn: Conn, policy: Policy, deposits: Sequence[Deposit]) -> list[Json]:
+    """Deposits of any invoices as they are shown, in the same order."""
+    tips = await our_tips(conn, policy)
+    invoices = await storage.invoices.get_many(conn, {each.invoice_id for each in deposits})
+    return [render_deposit(policy, invoices[each.invoice_id], each, tips) for each in deposits]
+
+
 def _settle(
     policy: Policy,
     before: Invoice,

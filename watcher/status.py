@@ -36,12 +36,7 @@ async def admin_status(conn: Conn, policy: Policy, started_at: int | None, now: 
 
 async def _facts(conn: Conn, policy: Policy, started_at: int | None, now: int) -> Json:
     networks = await network_rows(conn, policy, started_at, now)
-    lagging = [
-        row["network"]
-        for row in networks
-        if row["tip"]["age_seconds"] is None
-        or row["tip"]["age_seconds"] > policy.networks[row["network"]].stalled_after
-    ]
+    lagging = lagging_of(policy, networks)
     families = {policy.networks[name].spec.family for name in lagging}
     return {
         "version": __version__,
@@ -115,6 +110,16 @@ async def network_rows(conn: Conn, policy: Policy, started_at: int | None, now: 
         silent = now - published_at > SILENT_SECONDS
         rows.append(_network_row(name, network, tips.get(name), report, silent, now))
     return rows
+
+
+def lagging_of(policy: Policy, rows: list[Json]) -> list[Network]:
+    """The networks whose newest block is so old that it delays what may be paid there."""
+    return [
+        Network(row["network"])
+        for row in rows
+        if row["tip"]["age_seconds"] is None
+        or row["tip"]["age_seconds"] > policy.networks[row["network"]].stalled_after
+    ]
 
 
 def why_not_ready(rows: list[Json]) -> list[str]:

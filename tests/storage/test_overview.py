@@ -71,3 +71,31 @@ async def test_only_pending_deposits_wait_for_confirmations(engine: Engine) -> N
         some = [make_deposit(status=status, tx=str(tx)) for tx, status in statuses]
         await storage.deposits.add(conn, some, 0)
         assert await storage.overview.pending_deposits(conn) == 2
+
+
+async def test_the_lists_hold_what_the_counts_count_newest_first(engine: Engine) -> None:
+    async with storage.write(engine) as conn:
+        await open_shop(conn)
+        opened = [(await open_invoice(conn)).id]
+        opened.append((await open_invoice(conn, "2", addresses={}, unmatched=2)).id)
+        await open_invoice(conn, "3", addresses={}, status=InvoiceStatus.PAID)
+        newest_first = sorted(opened, reverse=True)
+        view = storage.overview
+        assert await view.list_open(conn, None, 10) == newest_first
+        assert await view.list_open(conn, None, 1) == newest_first[:1]
+        assert await view.list_open(conn, newest_first[0], 10) == newest_first[1:]
+        assert await view.list_delayed(conn, [NETWORK], {FAMILY}, None, 10) == newest_first
+        assert await view.list_delayed(conn, [], set(), None, 10) == []
+        assert len(await view.list_invoices(conn, None, 10)) == 3
+        assert await view.list_unmatched(conn, None, 10) == [opened[1]]
+
+
+async def test_deposits_are_listed_by_what_the_chain_says(engine: Engine) -> None:
+    gone = make_deposit(tx="3", status=DepositStatus.ORPHANED)
+    async with storage.write(engine) as conn:
+        await open_shop(conn)
+        await open_invoice(conn)
+        await storage.deposits.add(conn, [make_deposit(), gone], 0)
+        orphaned = await storage.overview.list_deposits(conn, DepositStatus.ORPHANED, None, 10)
+        assert orphaned == [gone.id]
+        assert len(await storage.overview.list_deposits(conn, None, None, 10)) == 2

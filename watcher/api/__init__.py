@@ -35,7 +35,7 @@ from watcher.api.context import (
 from watcher.api.cors import ORIGINS, preflight, tell_origin
 from watcher.api.documentation import DOCUMENT
 from watcher.api.errors import problems
-from watcher.api.limits import LIMITS, Access, Limits, tell_quota
+from watcher.api.limits import ACCESS, LIMITS, Access, Limits, tell_quota
 from watcher.api.openapi import build_document
 from watcher.api.reading import LARGEST_BODY
 from watcher.api.tools import RESCANS
@@ -64,7 +64,8 @@ def build_app(engine: Engine, policy: Policy, setup: Setup) -> web.Application:
     app[ENGINE], app[POLICY] = engine, policy
     app[ADMIN_TOKEN], app[STARTED_AT] = setup.admin_token, setup.started_at
     app[BOX], app[NEWS] = setup.box, setup.news
-    app[LIMITS], app[ORIGINS] = Limits(setup.access), setup.access.cors_origins
+    app[ACCESS], app[LIMITS] = setup.access, Limits(setup.access)
+    app[ORIGINS] = setup.access.cors_origins
     app[CLIENTS], app[RESCANS], app[METRICS] = setup.clients, {}, setup.metrics
     app.on_response_prepare.extend([tell_quota, tell_origin])
     app.on_shutdown.append(events.end_waits)

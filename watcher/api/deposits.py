@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from aiohttp import web
 
 import storage
-from storage import Conn
 from watcher.api import answers
 from watcher.api.auth import authorize
 from watcher.api.context import ENGINE, POLICY
@@ -15,12 +12,10 @@ from watcher.api.describing import Operation
 from watcher.api.models import DepositQuery
 from watcher.api.reading import read_query
 from watcher.domain.blocks import Hash
-from watcher.domain.deposits import Deposit
 from watcher.domain.money import Address, Network
 from watcher.policy import Policy
 from watcher.refused import BadField, NotFound
-from watcher.render import Json, render_deposit
-from watcher.settling import our_tips
+from watcher.settling import show_deposits
 
 routes = web.RouteTableDef()
 
@@ -45,7 +40,7 @@ async def listing(request: web.Request) -> web.Response:
             limit=query.limit + 1,
         )
         page = found[: query.limit]
-        data = await _shown(conn, policy, page)
+        data = await show_deposits(conn, policy, page)
     more = len(found) > query.limit
     return web.json_response({"data": data, "next": page[-1].id if more else None})
 
@@ -59,14 +54,8 @@ async def show(request: web.Request) -> web.Response:
         deposit = await storage.deposits.get(conn, key.merchant_id, request.match_info["id"])
         if deposit is None:
             raise NotFound("there is no such deposit")
-        [shown] = await _shown(conn, request.app[POLICY], [deposit])
+        [shown] = await show_deposits(conn, request.app[POLICY], [deposit])
     return web.json_response(shown)
-
-
-async def _shown(conn: Conn, policy: Policy, deposits: Sequence[Deposit]) -> list[Json]:
-    tips = await our_tips(conn, policy)
-    invoices = await storage.invoices.get_many(conn, {each.invoice_id for each in deposits})
-    return [render_deposit(policy, invoices[each.invoice_id], each, tips) for each in deposits]
 
 
 def _canonical(policy: Policy, text: str | None) -> Address | None:

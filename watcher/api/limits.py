@@ -102,6 +102,7 @@ class Limits:
 
 
 LIMITS: web.AppKey[Limits] = web.AppKey("limits")
+ACCESS: web.AppKey[Access] = web.AppKey("access")
 QUOTA: web.RequestKey[Quota] = web.RequestKey("quota", Quota)
 
 

@@ -76,7 +76,7 @@ async def begin(request: web.Request) -> web.Response:
     asked = await read_body(request, RescanIn)
 
     async def act() -> Json:
-        return await _begin(request.app, network, client, asked)
+        return await begin_rescan(request.app, network, client, asked.first, asked.last)
 
     return await perform_outside(request, None, act, status=202)
 
@@ -87,10 +87,10 @@ async def progress(request: web.Request) -> web.Response:
     """How far the newest rescan is that this process was asked for."""
     authorize_admin(request)
     network, _ = _network(request)
-    running = request.app[RESCANS].get(network)
-    if running is None:
+    newest = newest_rescan(request.app, network)
+    if newest is None:
         raise NotFound("this process was not asked for a rescan since it started")
-    return web.json_response(_render(running))
+    return web.json_response(newest)
 
 
 async def end_rescans(app: web.Application) -> AsyncIterator[None]:
@@ -102,11 +102,17 @@ async def end_rescans(app: web.Application) -> AsyncIterator[None]:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _begin(
-    app: web.Application, network: Network, client: ChainClient, asked: RescanIn
+async def begin_rescan(
+    app: web.Application, network: Network, client: ChainClient, first: int, last: int | None
 ) -> Json:
+    """Begin to read these blocks again, and say so.
+
+    Raises:
+        BadField: they are not there to be read, or too many.
+        Busy: another rescan of this network is running here.
+    """
     policy, engine = app[POLICY], app[ENGINE]
-    span = await plan(engine, policy, network, asked.first, asked.last)
+    span = await plan(engine, policy, network, first, last)
     if span.blocks > LARGEST_SPAN:
         raise BadField(
             f"more than {LARGEST_SPAN} blocks; use `deposit-watcher rescan`", field="from"
@@ -118,6 +124,12 @@ async def _begin(
     task = asyncio.create_task(_run(rescan))
     running = app[RESCANS][network] = Running(rescan, task)
     return _render(running)
+
+
+def newest_rescan(app: web.Application, network: Network) -> Json | None:
+    """How far the newest rescan is that this process was asked for."""
+    running = app[RESCANS].get(network)
+    return None if running is None else _render(running)
 
 
 async def _run(rescan: Rescan) -> None:

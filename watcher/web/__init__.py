@@ -8,6 +8,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from watcher.web import assets
+from watcher.web.dashboard import add_dashboard
 
 __all__ = ["add_pages"]
 
@@ -15,4 +16,5 @@ __all__ = ["add_pages"]
 def add_pages(app: web.Application) -> web.Application:
     """The same application, serving the pages beside the API."""
     app.add_routes(assets.routes)
+    add_dashboard(app)
     return app

@@ -223,8 +223,9 @@ Deposit Watcher, a sandbox on {", ".join(settings.networks)}: everything in it i
 
   API          {url}/v1/invoices, described at {url}/docs
   API key      {key}
-  status       {url}/admin/status, or: {command} status
+  dashboard    {url}/admin/, opened by the admin token
   admin token  in {config}
+  status       {url}/admin/status, or: {command} status
 
 Open an invoice:
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import storage
-from storage import Engine
+from storage import Engine, statistics
 from storage.statistics import DAY
 from tests.factories import NETWORK, make_deposit
 from tests.storage.books import open_invoice, open_shop
@@ -34,9 +34,9 @@ async def test_deposits_are_counted_by_network_and_day(engine: Engine) -> None:
         await open_shop(conn)
         await open_invoice(conn)
         await storage.deposits.add(conn, deposits, 0)
-        counts = await storage.statistics.per_day(conn, DAY)
+        counts = await statistics.per_day(conn, DAY)
         assert counts == {(NETWORK, DAY): 2, (OTHER, DAY): 1}
-        assert (await storage.statistics.per_day(conn, 0))[NETWORK, 0] == 1
+        assert (await statistics.per_day(conn, 0))[NETWORK, 0] == 1
 
 
 async def test_delays_are_sorted_into_steps_whose_upper_bound_belongs_to_them(
@@ -50,9 +50,9 @@ async def test_delays_are_sorted_into_steps_whose_upper_bound_belongs_to_them(
         await open_shop(conn)
         await open_invoice(conn)
         await storage.deposits.add(conn, deposits, 0)
-        spread = await storage.statistics.until_detected(conn, DAY, (5, 60))
+        spread = await statistics.until_detected(conn, DAY, (5, 60))
         assert spread == {NETWORK: [2, 2, 1]}
-        assert await storage.statistics.until_detected(conn, DAY + 1, (5, 60)) == {}
+        assert await statistics.until_detected(conn, DAY + 1, (5, 60)) == {}
 
 
 async def test_what_waits_has_no_time_until_it_is_confirmed(engine: Engine) -> None:
@@ -65,5 +65,5 @@ async def test_what_waits_has_no_time_until_it_is_confirmed(engine: Engine) -> N
         await open_shop(conn)
         await open_invoice(conn)
         await storage.deposits.add(conn, deposits, 0)
-        spread = await storage.statistics.until_confirmed(conn, 0, (5, 60))
+        spread = await statistics.until_confirmed(conn, 0, (5, 60))
     assert spread == {NETWORK: [0, 1, 0]}

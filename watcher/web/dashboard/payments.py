@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from aiohttp import web
 
 import storage
+from storage import statistics
 from storage.statistics import DAY, Spread
 from watcher.api.context import ENGINE, POLICY
 from watcher.clock import now, rfc3339
@@ -36,9 +37,9 @@ async def payments(request: web.Request) -> web.Response:
     today = now() // DAY * DAY
     since = today - (DAYS - 1) * DAY
     async with storage.read(request.app[ENGINE]) as conn:
-        counts = await storage.statistics.per_day(conn, since)
-        detected = await storage.statistics.until_detected(conn, since, BOUNDS)
-        confirmed = await storage.statistics.until_confirmed(conn, since, BOUNDS)
+        counts = await statistics.per_day(conn, since)
+        detected = await statistics.until_detected(conn, since, BOUNDS)
+        confirmed = await statistics.until_confirmed(conn, since, BOUNDS)
     enabled = request.app[POLICY].networks
     names: list[str] = [*enabled, *sorted({network for network, _ in counts} - set(enabled))]
     days: list[tuple[str, dict[str, int]]] = [

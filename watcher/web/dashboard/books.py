@@ -113,7 +113,7 @@ async def invoice(request: web.Request) -> web.Response:
             "deliveries": await show_deliveries(conn, deliveries),
             "merchant": merchant,
             "rescans": {
-                name: await begin_before(conn, name, found.created_at)
+                name: await begin_before(conn, name, found.opening)
                 for name in policy.networks
                 if name in tips and policy.networks[name].spec.family in found.addresses
             },

@@ -27,6 +27,7 @@ webhooks = table(
     number("former_until", nullable=True),
     number("created_at"),
     number("updated_at"),
+    Column("names", Words, nullable=True),
     Index(None, "merchant_id", "id"),
 )
 

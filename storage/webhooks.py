@@ -44,6 +44,8 @@ class Webhook:
     """Until then the former secret signs, too."""
     created_at: int
     updated_at: int
+    names: frozenset[str] | None = None
+    """What it subscribed to in its dialect's words; None: all that come of `events`."""
 
 
 _COLUMNS = tuple(table.c[field.name] for field in fields(Webhook))

@@ -49,3 +49,8 @@ async def opened(face: str, shop: Shop, **fields: Any) -> Json:
     answer = await ask(face, shop, "POST", json={**SEED_BODIES[face], **fields})
     assert answer.status in (200, 201), answer.body
     return dict(answer.body)
+
+
+def word_in(face: str, body: Json) -> Any:
+    """Where a face's answer tells the status."""
+    return body["status"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import groupby
+from typing import Final
 
 from watcher.faces.ids import derived, hex_id
 from watcher.faces.methods import chain_id_of, native_of, symbol_of
@@ -12,7 +13,7 @@ from watcher.faces.words import Words
 from watcher.policy import Policy
 from watcher.render import Json
 
-NAME = "billium"
+NAME: Final = "billium"
 PLACES = 6  # its database keeps prices as Decimal(15,6)
 WORDS = Words(
     unselected="AWAITING_PAYMENT",

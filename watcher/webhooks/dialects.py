@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from watcher.faces import billium_events
 from watcher.webhooks.dialect import LADDER as LADDER
 from watcher.webhooks.dialect import NATIVE, Dialect
 from watcher.webhooks.dialect import sign_standard as sign_standard
 
-DIALECTS: Mapping[str, Dialect] = {"native": NATIVE}
+DIALECTS: Mapping[str, Dialect] = {
+    "native": NATIVE,
+    "billium": billium_events.DIALECT,
+}

@@ -32,9 +32,11 @@ class NewWebhook:
     url: str
     events: Sequence[str]
     description: str | None = None
-    dialect: Literal["native"] = "native"
+    dialect: Literal["native", "billium"] = "native"
     retry_count: int = len(LADDER)
     timeout_ms: int | None = None
+    names: frozenset[str] | None = None
+    """Of `events` only what its dialect calls so; None: all."""
 
 
 def check_callback(policy: Policy, url: str, field: str) -> str:
@@ -89,6 +91,7 @@ async def add_webhook(
         former_until=None,
         created_at=now,
         updated_at=now,
+        names=wanted.names,
     )
     await storage.webhooks.add(conn, webhook)
     return webhook, secret
@@ -119,6 +122,8 @@ async def change_webhook(
 ) -> Webhook:
     """Set some of `url`, `events`, `description`, `retry_count`, `timeout_ms` and `enabled`.
 
+    With `events` go `names`, where its dialect has words of its own for them.
+
     What waits goes where the webhook leads then. While it is disabled nothing new is queued for
     it; what waited is held, and due when it is enabled.
 
@@ -130,7 +135,7 @@ async def change_webhook(
     values = dict(changes)
     enabled = values.pop("enabled", None)
     if "events" in values:
-        values["events"] = check_events(values["events"])
+        values = {"names": None, **values, "events": check_events(values["events"])}
     if "url" in values:
         values["host"] = check_callback(policy, values["url"], "url")
         await storage.deliveries.reroute(conn, webhook_id, values["host"])

@@ -1,4 +1,4 @@
-"""Billium under `/compat/billium`: its routes for invoices. Its facts are in the documentation."""
+"""Billium under `/compat/billium`: its routes for invoices, and its errors."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from aiohttp import web
 
 import storage
 from storage import Conn
-from storage.keys import Key
 from storage.searching import Search
 from watcher import invoicing
-from watcher.api.auth import admit, find_key
+from watcher.api.compat import billium_webhooks
+from watcher.api.compat.billium_access import BASE, authenticate
 from watcher.api.compat.billium_models import InvoiceIn, ListQuery
-from watcher.api.compat.face import Face, Fault
+from watcher.api.compat.face import RUNNING, Face, Fault
 from watcher.api.compat.reading import as_model, read_object, read_query
 from watcher.api.compat.serving import (
     change_and_reply,
-    check_tenant,
     find_and_reply,
     new_invoice,
     not_served,
@@ -35,17 +34,7 @@ from watcher.faces.ids import read_id
 from watcher.refused import NotFound, NotOpen
 from watcher.render import Json
 
-BASE = "{api:(/api)?}/v1/merchants/merchant/{merchant}"  # /api/v1 in its pages, /v1 in its SDK
-
 routes = web.RouteTableDef()
-
-
-async def authenticate(request: web.Request, scope: str, *, public: bool = False) -> Key:
-    """The key in `x-api-key`; the merchant in the path must be its own."""
-    found = await find_key(request, request.headers.get("x-api-key", ""))
-    key = admit(request, found, scope, public=public)
-    check_tenant(key, request.match_info["merchant"])
-    return key
 
 
 @routes.post(f"{BASE}/invoices")
@@ -148,8 +137,13 @@ def error(request: web.Request, fault: Fault) -> Json:
 
 FACE = Face(
     name=billium.NAME,
-    routes=routes,
+    routes=[*routes, *billium_webhooks.routes],
     error=error,
     fields={"price.currency": "currency", "price.amount": "rawAmount"},
-    statuses={"money_seen": 422, "not_open": 422, "idempotency_key_in_use": 503},
+    statuses={
+        "money_seen": 422,
+        "not_open": 422,
+        "ping_failed": 422,
+        RUNNING: 503,
+    },
 )

@@ -12,6 +12,7 @@ from watcher.faces.values import encode
 from watcher.render import Json
 
 ROOT = "/compat"
+RUNNING = "idempotency_key_in_use"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Face:
     """A replica of another system's invoice API, under `/compat/<name>`."""
 
     name: str
-    routes: web.RouteTableDef
+    routes: Sequence[web.AbstractRouteDef]
     """Their paths begin below the face; each is served with and without a slash at its end."""
     error: Callable[[web.Request, Fault], Json]
     """The body of an error."""
@@ -71,6 +72,7 @@ class Face:
 
     def fault(self, problem: Problem, request_id: str) -> Fault:
         """The problem in this face's status and names of fields."""
+        running = problem.code == RUNNING
         usual = 400 if problem.status == 422 else problem.status
         fields = [{**each, "field": self._named(each["field"])} for each in problem.errors]
         sentences = [f"{each['field']} {each['message']}".strip() for each in fields]
@@ -80,7 +82,7 @@ class Face:
             sentences=sentences or [problem.detail],
             fields=fields,
             request_id=request_id,
-            headers=problem.headers,
+            headers={**problem.headers, **({"Retry-After": "1"} if running else {})},
         )
 
     def _named(self, name: str) -> str:

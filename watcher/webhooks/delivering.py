@@ -81,7 +81,7 @@ class Deliverer:
         await self._sender.close()
 
     async def turn(self, begin: bool = True) -> int:
-        """Store what is over and begin what may go next; how many were begun."""
+        """Store what is over and begin what may go next; how many were taken for that."""
         outcomes, self._outcomes = self._outcomes, []
         taken_at = time.monotonic()
         try:
@@ -102,7 +102,7 @@ class Deliverer:
             task.add_done_callback(partial(self._leave, job))
         if closed := [job.delivery for job in jobs if job.target.state != "enabled"]:
             await storage.repeat(self._engine, lambda conn: set_aside(conn, closed, clock.now()))
-        return len(open_jobs)
+        return len(jobs)  # what was dropped or set aside may have held others up
 
     async def _store_singly(self) -> int:
         """Store what is over one by one; how many could not be: their leases end, and are told."""

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from chains.base import ChainClient, NetworkSpec
+from chains.base import ChainClient, ChainUnavailable, NetworkSpec
 from chains.sandbox.control import Faults, serve
 from chains.sandbox.evm.contracts import CRIER
 from chains.sandbox.tron.node import TRON_KIND, TronNode
@@ -120,6 +120,58 @@ async def test_a_self_made_chain_confirms_nothing_where_two_endpoints_must_agree
     assert (await the_invoice(engine)).status is InvoiceStatus.AWAITING_PAYMENT
     seen = ["deposit.detected", "invoice.confirming"]
     assert await told(engine) == [*seen, "deposit.orphaned", "invoice.awaiting_payment"]
+
+
+@pytest.fixture(params=ROWS, ids=["ethereum", "polygon", "tron"])
+async def twins(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Any, Any]]:
+    """Two nodes of one chain, with a payment deep in it; the first may leave it."""
+    async with AsyncExitStack() as stack:
+        both = [await stack.enter_async_context(request.param.open()) for _ in range(2)]
+        for each in both:
+            each.mine(30)
+            each.pay(100)
+            each.mine(4)
+        leaving, true = both
+        yield leaving, true
+
+
+@pytest.mark.parametrize("depth", [5, 34], ids=["shallow", "below all that is kept"])
+async def test_one_endpoint_of_two_that_leaves_the_chain_takes_nothing_back_and_halts_nothing(
+    twins: tuple[Any, Any], engine: Engine, depth: int
+) -> None:
+    leaving, true = twins
+    await open_invoice(engine, true.spec, true.shop, true.coin.method)
+    policy = policy_of(true.spec, 2)
+    async with follower_of(engine, client_of(leaving, true), policy) as follower:
+        await catch_up(follower)
+        seen = ["deposit.detected", "invoice.confirming", "deposit.confirmed", "invoice.paid"]
+        assert await told(engine) == seen
+        leaving.reorg(depth, depth + 2)
+        for _ in range(3):
+            with pytest.raises(ChainUnavailable, match="endpoints differ: b still have block 35"):
+                await follower.turn()
+        leaving.faults.status = 503
+        true.mine(2)
+        await catch_up(follower)
+        assert follower.health.tip is not None
+        assert follower.health.tip.number == 37
+    assert await told(engine) == seen
+
+
+async def test_a_reorg_is_followed_once_both_endpoints_have_it(
+    twins: tuple[Any, Any], engine: Engine
+) -> None:
+    leaving, true = twins
+    await open_invoice(engine, true.spec, true.shop, true.coin.method)
+    policy = policy_of(true.spec, 2)
+    async with follower_of(engine, client_of(leaving, true), policy) as follower:
+        await catch_up(follower)
+        leaving.reorg(5, 7)
+        with pytest.raises(ChainUnavailable, match="endpoints differ"):
+            await follower.turn()
+        true.reorg(5, 7)
+        await catch_up(follower)
+    assert (await told(engine))[-2:] == ["deposit.orphaned", "invoice.reverted"]
 
 
 USDT = tron.contract(tron.USDT)

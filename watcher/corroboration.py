@@ -77,16 +77,20 @@ class Corroboration:
                 given[each] = names
         return given
 
-    async def require_gone(self, tip: BlockRef) -> None:
-        """Refuse to give up a block that as many endpoints still have as must agree on one.
+    async def require_gone(self, tip: BlockRef, rival: BlockRef) -> None:
+        """Refuse to give up a block for `rival`, unless more endpoints have that one than ours.
+
+        Or where as many still have ours as must agree. Of two that differ nobody knows who is on a
+        fork: then we wait and say so, rather than take back on one's word what both agreed on.
 
         Raises:
-            ChainUnavailable: they do; whoever says otherwise is on a fork of its own.
+            ChainUnavailable: too many still have it.
         """
         if self._network.agreement < 2:
             return
         holders = await self._client.corroborate(tip, ())
-        if len(holders) >= self._network.agreement:
+        rivals = await self._client.corroborate(rival, ()) if holders else frozenset()
+        if holders and len(holders) >= min(self._network.agreement, len(rivals)):
             raise ChainUnavailable(
                 f"endpoints differ: {', '.join(sorted(holders))} still have block {tip.number} "
                 "as we do, another is on a fork"

@@ -135,15 +135,17 @@ class Follower:
             self._head = await self._client.head()
             self.health.head = self._head.number
             ours = await self._hash_at(self._head.number)
-            move = plan_step(tip, await self._proven(self._head, ours), None, ours)
+            rival = await self._proven(self._head, ours)
+            move = plan_step(tip, rival, None, ours)
         else:
+            rival = replace(tip, hash=following.ref.parent_hash)
             move = plan_step(tip, following.ref, following, None)
         match move:
             case Connect(block):
                 await self._look_further(block)
                 await self._connect(lease, self._chain_of(block))
             case Disconnect(_):
-                await self._corroboration.require_gone(tip)
+                await self._corroboration.require_gone(tip, rival)
                 await self._disconnect(lease)
             case _:
                 # A head above us without its next block: asked again, the client knows better.

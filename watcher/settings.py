@@ -232,7 +232,7 @@ class Webhooks(Section):
 class Compat(Section):
     """Which other systems' APIs are served, too."""
 
-    enabled: list[Literal["billium"]] = ["billium"]
+    enabled: list[Literal["billium", "txcash"]] = ["billium", "txcash"]
 
     @field_validator("enabled")
     @classmethod

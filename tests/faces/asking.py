@@ -15,8 +15,19 @@ SEED_BODIES: dict[str, Json] = {
         "customerEmail": "customer@example.com",
         "redirectUrl": "https://yoursite.com/thank-you",
     },
+    "txcash": {
+        "amount": 49.99,
+        "name": "Order #8821",
+        "currency": "usd",
+        "payment_currencies": "eth_eth, eth_usdt",
+        "valid_for": "2h45m",
+        "success_url": "https://example.com/?optionalQuery=value",
+        "fail_url": "https://example.com/?optionalQuery=value",
+        "description": "Two shirts",
+        "meta_data1": "8821",
+    },
 }
-"""The request of each original's own documentation, as written there."""
+"""The request of each original's documentation: as written there, or its fields by its examples."""
 
 
 def path_of(face: str, shop: Shop, *rest: str) -> str:
@@ -24,13 +35,14 @@ def path_of(face: str, shop: Shop, *rest: str) -> str:
     roots = {
         "billium": f"/compat/billium/api/v1/merchants/merchant/{hex_id('mer', shop.merchant_id)}"
         "/invoices",
+        "txcash": "/compat/txcash/invoice",
     }
     return "/".join([roots[face], *rest])
 
 
 def headers_of(face: str, key: str) -> dict[str, str]:
     """The header in which a face's clients send their key."""
-    return {"billium": {"x-api-key": key}}[face]
+    return {"billium": {"x-api-key": key}, "txcash": {"authorization": f"Bearer {key}"}}[face]
 
 
 async def ask(

@@ -26,13 +26,14 @@ from watcher.api import Access
 from watcher.api.compat import FACES
 from watcher.api.reading import LARGEST_BODY
 from watcher.domain.invoices import Flag, InvoiceStatus
-from watcher.faces import billium
+from watcher.faces import billium, txcash
 from watcher.faces.ids import read_id
+from watcher.faces.words import Words
 from watcher.settings import Compat
 
 PAGE = Path(__file__).parents[2] / "docs" / "faces.md"
-WORDS = {"billium": billium.WORDS}
-TITLES = {"billium": "Billium"}
+WORDS: dict[str, Words[Any]] = {"billium": billium.WORDS, "txcash": txcash.WORDS}
+TITLES = {"billium": "Billium", "txcash": "tx.cash"}
 FLAGS = list(chain.from_iterable(combinations(Flag, size) for size in range(len(Flag) + 1)))
 NAMES = list(FACES)
 
@@ -249,6 +250,14 @@ def enveloped(face: str, answer: Any) -> int:
             assert list(answer.body) == ["statusCode", "message", "error"]
             assert answer.body["statusCode"] == answer.status
             assert answer.body["message"]
+        case "txcash":
+            assert list(answer.body) == ["message", "errors"]
+            assert answer.body["message"]
+            for each in answer.body["errors"]:
+                assert list(each) == ["resource", "code", "field", "description"]
+                assert each["resource"] == "invoice"
+                assert each["description"]
+            assert answer.body["errors"]
         case _:
             raise AssertionError(f"what an error of {face} looks like is not written down here")
     return int(answer.status)

@@ -16,6 +16,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from watcher import shapes
 from watcher.api.errors import Problem, of_validation
@@ -53,18 +54,18 @@ class Query(Asked):
 
 
 def read_amount(value: object) -> str:
-    """A JSON number or decimal text as plain decimal text above zero; raises ValueError."""
+    """A JSON number or decimal text as plain decimal text above zero; refuses what is none."""
     if isinstance(value, str):
         if value.startswith("-") or not value.strip("0."):
-            raise ValueError("must be greater than 0")
+            raise PydanticCustomError("out_of_range", "must be greater than 0")
         return parse_amount(value, what="it")
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise ValueError("must be a number or decimal text")
     exact = Decimal(value)
     if exact <= 0:
-        raise ValueError("must be greater than 0")
+        raise PydanticCustomError("out_of_range", "must be greater than 0")
     if abs(exact.adjusted()) > LARGEST_EXPONENT:
-        raise ValueError("is too large or too small")
+        raise PydanticCustomError("out_of_range", "is too large or too small")
     with localcontext(prec=RELIABLE_DIGITS, rounding=ROUND_HALF_UP):
         return parse_amount(f"{+exact:f}", what="it")
 

@@ -21,6 +21,7 @@ from watcher.domain.money import Price
 from watcher.faces.ids import read_id
 from watcher.faces.values import encode, facts
 from watcher.invoicing import NewInvoice
+from watcher.merchants import find_merchant
 from watcher.refused import NotFound
 from watcher.render import Json
 
@@ -47,6 +48,12 @@ def check_tenant(key: Key, text: str) -> None:
     """The merchant that a path names must be the key's own; NotFound, as for a foreign invoice."""
     if read_id("mer", text) != key.merchant_id:
         raise NotFound("there is no such merchant")
+
+
+async def merchant_name(request: web.Request, key: Key) -> str:
+    """What the key's merchant is called."""
+    async with storage.read(request.app[ENGINE]) as conn:
+        return (await find_merchant(conn, key.merchant_id)).name
 
 
 def new_invoice(

@@ -84,6 +84,13 @@ async def newest_of_all(conn: Conn) -> dict[str, int]:
     return {merchant_id: seq for merchant_id, seq in rows}
 
 
+async def touched(conn: Conn, merchant_id: str, seq: int, invoice_ids: Iterable[str]) -> set[str]:
+    """Which of these invoices the merchant's events after number `seq` are about."""
+    later = (table.c.merchant_id == merchant_id, table.c.seq > seq)
+    query = select(table.c.invoice_id).where(*later, among(conn, table.c.invoice_id, invoice_ids))
+    return set(await conn.scalars(query.distinct()))
+
+
 async def by_ids(conn: Conn, ids: Iterable[str]) -> dict[str, StoredEvent]:
     """These events, by id."""
     rows = (await conn.execute(select(*_COLUMNS).where(among(conn, table.c.id, ids)))).mappings()

@@ -12,8 +12,11 @@ from sqlalchemy import event
 import storage
 from storage import Engine, close, open_engine
 from storage.merchants import Merchant
+from tests.factories import NETWORK
+from tests.fakes import FakeChain
+from tests.world import catch_up, make_follower
 from watcher import wakeup
-from watcher.wakeup import News
+from watcher.wakeup import Books, News
 
 FAR = 60.0  # seconds that no test waits
 
@@ -145,3 +148,34 @@ async def test_a_database_that_was_away_is_asked_again(
     await tell(engine, "mer_1")
     assert await news.wait("mer_1", 0, FAR) == 1
     assert not fails
+
+
+async def test_who_follows_the_books_is_told_of_events_and_of_blocks(
+    news: News, engine: Engine
+) -> None:
+    begun = await news.follow(None, FAR)
+    assert begun == Books({"mer_1": 0, "mer_2": 0}, {})
+    following = asyncio.create_task(news.follow(begun, FAR))
+    assert await waits(following)
+    chain = FakeChain()
+    await catch_up(make_follower(chain, engine))
+    moved = await following
+    assert moved == Books({"mer_1": 0, "mer_2": 0}, {NETWORK: chain.tip})
+    following = asyncio.create_task(news.follow(moved, FAR))
+    assert await waits(following)
+    await tell(engine, "mer_2")
+    assert await following == Books({"mer_1": 0, "mer_2": 1}, {NETWORK: chain.tip})
+
+
+async def test_books_that_do_not_change_are_followed_for_the_given_time(news: News) -> None:
+    begun = await news.follow(None, FAR)
+    assert await news.follow(begun, 0.01) is begun
+
+
+async def test_the_end_ends_following(news: News) -> None:
+    begun = await news.follow(None, FAR)
+    following = asyncio.create_task(news.follow(begun, FAR))
+    assert await waits(following)
+    news.stop()
+    assert await following is begun
+    assert await news.follow(None, FAR) is None

@@ -9,7 +9,7 @@ import aiohttp
 
 from storage import Conn
 from watcher import invoicing
-from watcher.domain.invoices import Invoice, Quote
+from watcher.domain.invoices import Quote, units_left
 from watcher.domain.money import Address, Family, Method, Network, units_of
 from watcher.policy import Policy
 from watcher.refused import BadField, NotOpen, Refused
@@ -71,7 +71,7 @@ async def prepare_payment(
     quote = invoice.quote(chosen)
     assert quote is not None  # only what is offered was ever selected
     try:
-        units = _left(invoice, quote) if amount is None else units_of(amount, quote.decimals)
+        units = units_left(invoice, quote) if amount is None else units_of(amount, quote.decimals)
     except ValueError as error:
         raise BadField(str(error), field="amount") from error
     if units == 0:
@@ -122,12 +122,6 @@ async def ask_node(node: Node, name: str, params: object) -> Any:
     if fault := answer.get("error") or answer.get("Error"):
         raise NodeRefused(f"the embedded {node.network} node refused: {_words(fault)}")
     return answer.get("result") if rpc else answer
-
-
-def _left(invoice: Invoice, quote: Quote) -> int:
-    """Units that complete the price, rounded up."""
-    left = (1 - invoice.seen) * quote.units
-    return -(-left.numerator // left.denominator)
 
 
 def _words(fault: object) -> str:

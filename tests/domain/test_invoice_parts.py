@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from tests.factories import ADDRESS, METHOD, make_deposit, make_invoice, make_quote
-from watcher.domain.invoices import Reason, accept_late, chain_time, part_of, why_not
+from watcher.domain.invoices import (
+    InvoiceStatus,
+    Reason,
+    accept_late,
+    chain_time,
+    evaluate,
+    part_of,
+    units_left,
+    why_not,
+)
 from watcher.domain.money import Address, Family, Method, Network
 
 EVM, TRON_FAMILY = Family("evm"), Family("tron")
@@ -130,3 +139,37 @@ def test_a_network_that_is_not_enabled_holds_nothing() -> None:
 
 def test_a_family_without_an_enabled_network_holds_for_ever() -> None:
     assert chain_time(make_invoice(addresses=HERE), {TRON: 9}, {TRON: TRON_FAMILY}) == 0
+
+
+ETHER = make_quote(10**16, Method("ethereum:eth"), decimals=18, rate="3000")
+
+
+@pytest.mark.parametrize(
+    ("seen", "quote", "left"),
+    [
+        (Fraction(0), ETHER, 10**16),
+        (Fraction(1, 2), ETHER, 5 * 10**15),
+        (Fraction(1, 3), ETHER, 666_667 * 10**10),  # 0.00666667, which wallets can send
+        (Fraction(10**16 - 1, 10**16), ETHER, 1),
+        (Fraction(1, 3), make_quote(10_000_000), 6_666_667),  # at a rate of 1 the asset's decimals
+        (Fraction(1, 3), make_quote(3, decimals=0), 2),
+        (Fraction(1), ETHER, 0),
+        (Fraction(5, 4), ETHER, 0),
+    ],
+)
+def test_what_is_left_is_rounded_up_as_a_quote_is(seen: Fraction, quote: Any, left: int) -> None:
+    assert units_left(make_invoice(quotes=[quote], seen=seen), quote) == left
+
+
+@pytest.mark.parametrize("first", [1, 3, 33_333_333, 99_999_999])
+def test_what_is_left_completes_the_price(first: int) -> None:
+    dollars = make_quote(100_000_000)
+    invoice = make_invoice(quotes=[dollars, ETHER])
+    paid = make_deposit(first)
+    short = evaluate(invoice, [paid], 900)
+    for quote, step in ((dollars, 1), (ETHER, 10**10)):
+        left = units_left(short, quote)
+        rest = make_deposit(left, method=quote.method, tx="2")
+        assert evaluate(invoice, [paid, rest], 900).status is InvoiceStatus.CONFIRMING
+        less = make_deposit(left - step, method=quote.method, tx="2")
+        assert evaluate(invoice, [paid, less], 900).status is InvoiceStatus.PARTIALLY_PAID

@@ -8,7 +8,15 @@ from enum import StrEnum
 from fractions import Fraction
 
 from watcher.domain.deposits import Deposit, DepositStatus, Depth
-from watcher.domain.money import Address, Family, Method, Network, Price
+from watcher.domain.money import (
+    Address,
+    Family,
+    Method,
+    Network,
+    Price,
+    power,
+    sendable_units,
+)
 
 EARLY_GRACE = 900
 """Seconds by which our clock may run ahead of a chain's before a payment looks older than its
@@ -139,6 +147,18 @@ def part_of(invoice: Invoice, deposit: Deposit) -> Fraction:
         return deposit.accepted
     quote = invoice.quote(deposit.method)
     return Fraction(deposit.units, quote.units) if quote else Fraction(0)
+
+
+def units_left(invoice: Invoice, quote: Quote) -> int:
+    """What completes the price in this method: rounded up as a quote is, 0 where nothing is left.
+
+    Also of what is not confirmed yet nothing is asked for again.
+    """
+    if not invoice.seen:
+        return quote.units
+    left = (1 - invoice.seen) * quote.units / power(quote.decimals)
+    converted = Fraction(quote.rate) != 1
+    return sendable_units(left, quote.decimals, converted=converted) if left > 0 else 0
 
 
 def paid_parts(invoice: Invoice, deposits: Iterable[Deposit]) -> tuple[Fraction, Fraction]:

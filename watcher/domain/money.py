@@ -134,9 +134,13 @@ def due_units(price: Fraction, rate: Fraction, decimals: int) -> int:
     """
     if price <= 0 or rate <= 0:
         raise ValueError("a price and a rate are above zero")
-    exact = price / rate
-    places = decimals if rate == 1 else min(decimals, _sendable_places(exact))
-    steps = -(-exact.numerator * power(places) // exact.denominator)
+    return sendable_units(price / rate, decimals, converted=rate != 1)
+
+
+def sendable_units(amount: Fraction, decimals: int, *, converted: bool) -> int:
+    """An amount above zero as units, rounded up to what wallets can send if it was `converted`."""
+    places = min(decimals, _sendable_places(amount)) if converted else decimals
+    steps = -(-amount.numerator * power(places) // amount.denominator)
     return steps * power(decimals - places)
 
 

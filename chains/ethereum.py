@@ -66,6 +66,7 @@ ETHEREUM = NetworkSpec(
     payment_uri=payment_uri,
     open_client=open_client,
     needs_traces=True,
+    fees="high",
     feeds=(
         usd_feed("ETH", HOUR, "0x5f4eC3Df9cbd43714FE2740f5E3616155c5b8419"),
         usd_feed("BTC", HOUR, "0xF4030086522a5bEEa4988F8cA5B36dbC97BeE88c"),

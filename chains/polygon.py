@@ -53,6 +53,7 @@ POLYGON = NetworkSpec(
     payment_uri=payment_uri,
     open_client=open_client,
     finality_depth=128,
+    fees="low",
     feeds=(
         usd_feed("POL", SECONDS, "0xAB594600376Ec9fD91F8e885dADF0CE036862dE0"),
         usd_feed("ETH", SECONDS, "0xF9680D99D6C9589e2a93a78A04A279e509205945"),

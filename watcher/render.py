@@ -77,7 +77,7 @@ def render_invoice(
         "deposits": [render_deposit(policy, invoice, each, tips) for each in view.deposits],
         "timeline": [_render_moment(moment) for moment in view.timeline],
         "checkout_url": f"{policy.public_url}/pay/{invoice.id}",
-        "delayed": is_delayed(policy, invoice, tips, now),
+        "delayed": bool(lagging(policy, invoice, tips, now)),
         "expires_at": rfc3339(invoice.expires_at),
         "created_at": rfc3339(invoice.created_at),
         "updated_at": rfc3339(invoice.updated_at),
@@ -180,19 +180,19 @@ def _render_moment(moment: Moment) -> Json:
     }
 
 
-def is_delayed(
+def lagging(
     policy: Policy, invoice: Invoice, tips: Mapping[Network, BlockRef], now: int
-) -> bool:
-    """Whether a network that an open invoice may be paid on lags behind the wall clock."""
+) -> list[Network]:
+    """The networks that an open invoice may be paid on and that lag behind the wall clock."""
     if invoice.status not in PAYABLE:
-        return False
+        return []
     networks = {quote.network for quote in invoice.quotes}
     networks |= {name for name, family in policy.families.items() if family in invoice.addresses}
-    return any(
-        name not in tips or now - tips[name].timestamp > policy.networks[name].stalled_after
-        for name in networks
-        if name in policy.networks
-    )
+    return [
+        name
+        for name in sorted(networks & policy.networks.keys())
+        if name not in tips or now - tips[name].timestamp > policy.networks[name].stalled_after
+    ]
 
 
 def _share(invoice: Invoice, part: Fraction) -> str:

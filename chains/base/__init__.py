@@ -224,6 +224,8 @@ class Explorer:
     block: str
 
 
+Fees = Literal["low", "medium", "high"]
+
 Traces = Literal["auto", "required", "off"]
 """What to do without traces where only they show the coin that contracts send: follow and say so,
 follow no further, or never ask for them."""
@@ -280,6 +282,8 @@ class NetworkSpec:
     finality_depth: int | None = None
     """How far below our newest block what is final stays, unless configured; None: no such rule."""
     feeds: tuple[Feed, ...] = ()
+    fees: Fees | None = None
+    """What sending costs beside other networks, as a hint to payers; None: no hint."""
     reserved: frozenset[Address] = frozenset()
     """What logs the coin's moves as if it were a token: never to be listed as one."""
 

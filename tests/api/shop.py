@@ -32,7 +32,7 @@ from watcher.domain.money import Address, Family, Method, Network
 from watcher.keys import SecretBox
 from watcher.policy import Policy
 from watcher.wakeup import News
-from watcher.web import add_pages
+from watcher.web import LIVE, add_pages
 
 EVM, ETHEREUM = Family("evm"), Network("ethereum")
 ADMIN = "an-admin-token-of-some-length"
@@ -228,14 +228,16 @@ async def serve(
     """The true application, to be asked over loopback; `facts` are of its `Setup`, by name."""
     news = News(engine)
     setup = Setup(**{**usual_setup(news), **facts})
-    running = asyncio.create_task(news.run())
-    server = TestServer(add_pages(build_app(engine, policy, setup)), host="127.0.0.1")
+    app = add_pages(build_app(engine, policy, setup))
+    running = [asyncio.create_task(work()) for work in (news.run, app[LIVE].run)]
+    server = TestServer(app, host="127.0.0.1")
     try:
         async with TestClient(server) as http:
             yield http
     finally:
-        running.cancel()
-        await asyncio.wait([running])
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running)
 
 
 def usual_setup(news: News) -> dict[str, Any]:

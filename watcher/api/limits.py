@@ -98,7 +98,11 @@ class Limits:
         """Count a request with this key; None: without one that is good."""
         if key is not None and key.kind == "secret":
             return self._keys.ask(key.id)
-        return self._addresses.ask(client_address(request, self._trusted))
+        return self._addresses.ask(self.address_of(request))
+
+    def address_of(self, request: web.Request) -> str:
+        """Who asks, as far as it can be believed."""
+        return client_address(request, self._trusted)
 
 
 LIMITS: web.AppKey[Limits] = web.AppKey("limits")

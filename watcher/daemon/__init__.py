@@ -34,7 +34,7 @@ from watcher.metrics import Meter, Metrics
 from watcher.policy import Policy
 from watcher.status import admin_status
 from watcher.wakeup import News
-from watcher.web import add_pages
+from watcher.web import LIVE, add_pages
 from watcher.webhooks.delivering import Deliverer
 from watcher.webhooks.sending import Sender
 
@@ -140,12 +140,12 @@ async def run(
         to_api, to_deliver = (news if role in roles else None for role in ("api", "deliver"))
         async with (
             keep_rates(settings, policy, clients, "api" in roles) as asking,
-            _api(settings, policy, engine, clients, to_api, metrics),
+            _api(settings, policy, engine, clients, to_api, metrics) as pages,
             _deliverers(settings, policy, engine, to_deliver, metrics) as deliverers,
         ):
             if greet is not None and key is not None:
                 greet(key)
-            works: list[Work] = [*mining, systemd.watchdog, news.run, *asking]
+            works: list[Work] = [*mining, systemd.watchdog, news.run, *asking, *pages]
             if followers:
                 works.append(partial(keep_journal, partial(_alarms, engine, policy, started_at)))
             if "chores" in roles:
@@ -199,10 +199,10 @@ async def _api(
     clients: Mapping[Network, ChainClient],
     news: News | None,
     metrics: Metrics,
-) -> AsyncIterator[None]:
-    """Serve the API; without `news`, that its readers wait for, do not."""
+) -> AsyncIterator[list[Work]]:
+    """Serve API and pages, and give what keeps them live; without `news` to wait for, do not."""
     if news is None:
-        yield
+        yield []
         return
     setup = Setup(
         admin_token=settings.admin.token.get_secret_value(),
@@ -226,7 +226,7 @@ async def _api(
             where = f"{settings.server.host}:{settings.server.port}"
             raise ConfigError(f"server: cannot listen on {where}: {error.strerror}") from error
         log.info("listening", host=settings.server.host, port=settings.server.port)
-        yield
+        yield [app[LIVE].run]
     finally:
         await runner.cleanup()
 

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from watcher.web import assets
+from watcher.api.context import ENGINE, NEWS, POLICY
+from watcher.web import assets, checkout, stream
 from watcher.web.dashboard import add_dashboard
+from watcher.web.live import Live
+from watcher.web.stream import LIVE
 
-__all__ = ["add_pages"]
+__all__ = ["LIVE", "add_pages"]
 
 
 def add_pages(app: web.Application) -> web.Application:
-    """The same application, serving the pages beside the API."""
-    app.add_routes(assets.routes)
+    """The same application, serving the pages beside the API; `app[LIVE].run` keeps them live."""
+    app[LIVE] = Live(app[ENGINE], app[POLICY], app[NEWS])
+    app.on_shutdown.append(stream.end_pages)
+    for routes in (assets.routes, checkout.routes, stream.routes):
+        app.add_routes(routes)
     add_dashboard(app)
     return app

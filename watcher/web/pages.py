@@ -86,12 +86,15 @@ def as_page(handler: Handler) -> Handler:
         except Problem as problem:
             return fault(request, problem.status, problem.detail, problem.headers)
         except Refused as error:
-            return fault(request, REFUSALS[type(error)][0], error.sentence)
+            status, _ = REFUSALS.get(type(error), (409, ""))  # an embedded node's is not listed
+            return fault(request, status, error.sentence)
         except storage.StorageUnavailable:
             log.warning("no database", path=request.path)
             return fault(request, 503, AWAY, {"Retry-After": "5"})
-        except web.HTTPException:
-            raise
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            return fault(request, error.status, error.reason)
         except Exception:
             log.exception("a page failed", path=request.path)
             return fault(request, 500, TITLES[500][0])

@@ -38,6 +38,10 @@ def test_the_document_is_valid() -> None:
     validate(DOCUMENT)
 
 
+ELSEWHERE = ("/compat/", "/pay/", "/static/")
+"""What is described by its originals, and pages for people."""
+
+
 async def test_every_path_and_method_that_is_served_is_in_the_document(shop: Shop) -> None:
     assert shop.http.app is not None
     served = {

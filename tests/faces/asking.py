@@ -65,4 +65,4 @@ async def opened(face: str, shop: Shop, **fields: Any) -> Json:
 
 def word_in(face: str, body: Json) -> Any:
     """Where a face's answer tells the status."""
-    return body["status"]
+    return body["status_code" if face == "txcash" else "status"]

@@ -81,6 +81,16 @@ WORDS: dict[str, dict[str, str]] = {
         "AWAITING_PAYMENT PENDING_CONFIRMATION PAID",
         "cancelled untouched": "AWAITING_PAYMENT CANCELLED",
     },
+    "txcash": {
+        "select, full, confirm": "0 1",
+        "half, top-up, confirm": "0 2 0 1",
+        "half, time out": "0 2",
+        "too much": "0 3",
+        "nothing, time out": "0 4",
+        "time out, late money, accepted": "0 4 1",
+        "paid, reorganised away, mined again": "0 1 0 1",
+        "cancelled untouched": "0 5",
+    },
 }
 
 

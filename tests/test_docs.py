@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 from chains import NETWORKS
 from chains.base import NetworkSpec
 from tests.anvil import Anvil
-from watcher.api import RESOURCES, errors, explorer
+from watcher.api import RESOURCES, errors
 from watcher.api.models import InvoiceIn
 from watcher.cli import app
 from watcher.config import Settings
@@ -31,6 +31,7 @@ from watcher.domain.money import Network
 from watcher.durations import show_duration
 from watcher.settings import Admin, Endpoint, NetworkSettings, Secrets, Token
 from watcher.status import network_warnings
+from watcher.web import explorer
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/*.md"))]

@@ -12,7 +12,6 @@ from watcher.api import (
     deposits,
     documentation,
     events,
-    explorer,
     invoices,
     merchants,
     rates,
@@ -59,7 +58,7 @@ RESOURCES = (
 
 
 def build_app(engine: Engine, policy: Policy, setup: Setup) -> web.Application:
-    """The application that serves contract.md 4; in a sandbox, that has nodes, pages on them."""
+    """The application that serves contract.md 4."""
     app = web.Application(middlewares=[preflight, problems], client_max_size=LARGEST_BODY)
     app[ENGINE], app[POLICY] = engine, policy
     app[ADMIN_TOKEN], app[STARTED_AT] = setup.admin_token, setup.started_at
@@ -76,5 +75,4 @@ def build_app(engine: Engine, policy: Policy, setup: Setup) -> web.Application:
     compat.mount(app, setup.faces)
     if setup.nodes:
         app[NODES] = setup.nodes
-        app.add_routes(explorer.routes)
     return app

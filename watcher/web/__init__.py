@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from watcher.api.context import ENGINE, NEWS, POLICY
-from watcher.web import assets, checkout, stream
+from watcher.api.context import ENGINE, NEWS, NODES, POLICY
+from watcher.web import assets, checkout, explorer, stream
 from watcher.web.dashboard import add_dashboard
 from watcher.web.live import Live
 from watcher.web.stream import LIVE
@@ -23,4 +23,6 @@ def add_pages(app: web.Application) -> web.Application:
     for routes in (assets.routes, checkout.routes, stream.routes):
         app.add_routes(routes)
     add_dashboard(app)
+    if NODES in app:
+        app.add_routes(explorer.routes)
     return app

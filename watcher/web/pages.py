@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
-from functools import wraps
+from functools import partial, wraps
 
 import structlog
 from aiohttp import web
@@ -47,6 +48,7 @@ templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+templates.filters["as_json"] = partial(json.dumps, indent=2, ensure_ascii=False)
 templates.globals["asset"] = lambda name: ASSETS[name].path
 
 
@@ -58,7 +60,7 @@ def show(request: web.Request, template: str, status: int = 200, **facts: object
 
 def root_of(request: web.Request) -> str:
     """The way up: "../" for /pay/inv_…, so that links hold below a proxy's path, too."""
-    return "../" * (request.path.count("/") - 1) or "./"
+    return "../" * (request.rel_url.raw_path.count("/") - 1) or "./"
 
 
 def is_foreign(request: web.Request, public_url: str) -> bool:

@@ -1,8 +1,7 @@
-"""How the dashboard writes times, durations and what others told."""
+"""How the dashboard writes times, durations and names."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 
 from watcher.clock import rfc3339
@@ -33,15 +32,9 @@ def spoken(name: str) -> str:
     return name.replace("_", " ")
 
 
-def as_json(value: object) -> str:
-    """Data as it came, readable."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
-
-
 FILTERS: Mapping[str, Callable[..., str]] = {
     "duration": duration,
     "moment": moment,
     "clock": clock,
     "spoken": spoken,
-    "as_json": as_json,
 }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import json
 from collections.abc import Callable
 
 from aiohttp import web
@@ -12,6 +10,8 @@ from chains.base import NetworkSpec
 from watcher.api.context import NODES, POLICY
 from watcher.domain.money import Network
 from watcher.sandbox import Node, NodeAway, NodeRefused, ask_node
+from watcher.web.pages import as_page
+from watcher.web.pages import show as show_page
 
 routes = web.RouteTableDef()
 
@@ -36,26 +36,24 @@ TRON: Questions = {
     "block": lambda id: [("wallet/getblockbynum", {"num": int(id)})],
     "address": lambda id: [("wallet/getaccount", {"address": id})],
 }
-POLICY_OF_PAGES = "default-src 'none'; style-src 'unsafe-inline'"
-STYLE = "body{font:15px system-ui;margin:2rem;max-width:70rem}pre{white-space:pre-wrap}"
 
 
 @routes.get("/sandbox/{network}/{kind:transaction|block|address}/{id}")
+@as_page
 async def show(request: web.Request) -> web.Response:
     """A page with the node's answers."""
     network, kind, id = (request.match_info[name] for name in ("network", "kind", "id"))
-    title = f"{network} {kind} {id}"
     node = request.app[NODES].get(Network(network))
     if node is None:
-        return _page(404, title, "<p>There is no such network in this sandbox.</p>")
+        return _page(request, 404, "There is no such network in this sandbox.")
     spec = request.app[POLICY].networks[node.network].spec
     try:
         answers = await _look_up(node, spec, kind, id)
     except NodeAway as error:
-        return _page(503, title, f"<p>{html.escape(error.sentence)}</p>")
+        return _page(request, 503, error.sentence)
     if not answers:
-        return _page(404, title, f"<p>The embedded {spec.title} node knows of no such {kind}.</p>")
-    return _page(200, title, "".join(_part(name, answer) for name, answer in answers.items()))
+        return _page(request, 404, f"The embedded {spec.title} node knows of no such {kind}.")
+    return _page(request, 200, None, answers)
 
 
 async def _look_up(node: Node, spec: NetworkSpec, kind: str, id: str) -> dict[str, object]:
@@ -73,16 +71,11 @@ async def _look_up(node: Node, spec: NetworkSpec, kind: str, id: str) -> dict[st
     return {name: answer for name, answer in answers.items() if answer}
 
 
-def _part(name: str, answer: object) -> str:
-    return f"<h2>{html.escape(name)}</h2><pre>{html.escape(json.dumps(answer, indent=2))}</pre>"
-
-
-def _page(status: int, title: str, content: str) -> web.Response:
-    title = html.escape(title)
-    page = (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>"
-        f"<style>{STYLE}</style><h1>{title}</h1>"
-        f"<p>A sandbox: nothing here is real.</p>{content}"
-    )
-    headers = {"Content-Security-Policy": POLICY_OF_PAGES}
-    return web.Response(status=status, text=page, content_type="text/html", headers=headers)
+def _page(
+    request: web.Request,
+    status: int,
+    sentence: str | None,
+    answers: dict[str, object] | None = None,
+) -> web.Response:
+    facts = {"sentence": sentence, "answers": answers or {}, **request.match_info}
+    return show_page(request, "explorer.html", status, **facts)

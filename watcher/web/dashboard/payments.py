@@ -54,7 +54,7 @@ async def payments(request: web.Request) -> web.Response:
         "totals": {name: sum(numbers[name] for _, numbers in days) for name in names},
         "detected": _bars(detected, names),
         "confirmed": _bars(confirmed, names),
-        "steps": [*(words for _, words in STEPS), "longer"],
+        "steps": [*(words for _, words in STEPS), "more"],
     }
     return await render(request, "payments.html", facts)
 

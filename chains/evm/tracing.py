@@ -21,6 +21,8 @@ from watcher.domain.blocks import Hash
 
 STATES_KEPT = 100
 """Blocks below the head whose state every node has; geth keeps 128 unless told otherwise."""
+PATIENCE = 10
+"""Failures to trace, neither able nor refusing, until nobody waits for an endpoint any more."""
 
 
 class Tracing:
@@ -37,6 +39,8 @@ class Tracing:
         """By endpoint, what it answers; None: nothing. Absent: not known yet."""
         self._stateless: dict[str, int] = {}
         """By endpoint, the highest block that it was too young to trace."""
+        self._failures: dict[str, int] = {}
+        """By endpoint, how often it failed to trace, before it ever did or refused to."""
         self._untraced: list[int] = []
         """First and last block that was read without, and how many were."""
         self.by_logs = rules.native_log is not None
@@ -54,8 +58,8 @@ class Tracing:
 
     def awaited(self, number: int) -> bool:
         """Whether the block must come with traces, even if that takes until an outage is over."""
-        able = {name for name in self._able(number) if self.tells(name)}
-        return self.mode == "required" or (self.mode == "auto" and bool(able))
+        able = any(self.tells(name) or self._may_yet(name) for name in self._able(number))
+        return self.mode == "required" or (self.mode == "auto" and able)
 
     def forget(self, node: Endpoint) -> None:
         """Ask anew whether it traces; who did is still waited for."""
@@ -68,7 +72,7 @@ class Tracing:
             return
         try:
             await self._traces(node, number, f"0x{block_hash}")
-        except Missing:
+        except ChainUnavailable:
             return  # what came of it is known by now, or will be tried again
 
     def needed(self, named: Named) -> bool:
@@ -109,11 +113,20 @@ class Tracing:
                 self._tracers[node.name] = None
             elif isinstance(error, NoState | Missing) and self._may_forget(node, number):
                 self._stateless[node.name] = max(number, self._stateless.get(node.name, 0))
-            elif known:
+            elif known or self._failed(node.name):
                 raise
             raise Missing(f"gives no traces of block {number}: {error}") from error
         self._tracers[node.name] = traces.tracer
         return traces
+
+    def _failed(self, name: str) -> bool:
+        """Count a failure that says nothing of what the endpoint can; whether to try it again."""
+        self._failures[name] = self._failures.get(name, 0) + 1
+        return self._may_yet(name)
+
+    def _may_yet(self, name: str) -> bool:
+        """Whether it failed to trace, and may do so later: a fault at a start is soon over."""
+        return self.tells(name) is None and 0 < self._failures.get(name, 0) < PATIENCE
 
     def _may_forget(self, node: Endpoint, number: int) -> bool:
         """Whether nodes that keep no old states may lack that of the block."""

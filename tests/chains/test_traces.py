@@ -12,7 +12,7 @@ from aiohttp import web
 from chains import endpoints
 from chains.base import ChainDataError, ChainUnavailable, EndpointRefused
 from chains.evm.client import EvmClient
-from chains.evm.tracing import STATES_KEPT
+from chains.evm.tracing import PATIENCE, STATES_KEPT
 from chains.sandbox.evm.contracts import BATCH, TRAP, batch, toy_contracts, trapped
 from chains.sandbox.evm.orders import Order
 from tests import proxy as faults
@@ -193,6 +193,35 @@ async def test_who_traced_is_waited_for(anvil: Anvil, nodes: list[Proxy], fault:
     nodes[0].heal()
     async with open_client(nodes[0].url, nodes[1].url, traces="auto") as client:
         assert await found(client) == [("trace/0", ALICE, 5)]
+
+
+async def test_a_fault_at_the_start_is_not_taken_for_a_node_without_traces(
+    anvil: Anvil, nodes: list[Proxy]
+) -> None:
+    pay(anvil, 5)
+    untraced(nodes[1])
+    nodes[0].fail(AWAY, GETH)
+    async with open_client(nodes[0].url, nodes[1].url, traces="auto") as client:
+        await client.survey()
+        with pytest.raises(ChainUnavailable):
+            await client.block(1)
+        assert tells(client) == [None, False]
+        assert states(client)[1] == "healthy"
+    nodes[0].heal()
+    async with open_client(nodes[0].url, nodes[1].url, traces="auto") as client:
+        assert await found(client) == [("trace/0", ALICE, 5)]
+
+
+async def test_who_only_ever_fails_to_trace_is_not_waited_for_in_the_end(
+    anvil: Anvil, nodes: list[Proxy]
+) -> None:
+    pay(anvil, 5)
+    nodes[0].fail(AWAY, GETH)
+    async with open_client(nodes[0].url, traces="auto") as client:
+        for _ in range(PATIENCE):
+            await client.survey()
+        assert await found(client) == []
+        assert "1 of the blocks 1 to 1 were read without traces" in "".join(client.warnings())
 
 
 async def test_another_endpoint_that_traces_steps_in(anvil: Anvil, nodes: list[Proxy]) -> None:

@@ -137,7 +137,7 @@ def _assert_deposits(books: Books, reads: dict[str, Read]) -> None:
     )
     assert max(true.values(), default=1) == 1
     missed, invented = list((true - held).elements()), list((held - true).elements())
-    assert (missed, invented) == ([], []), "missed, or counted though false or twice"
+    assert not [*missed, *invented], f"missed: {missed}; false or twice: {invented}"
 
 
 def _assert_told(books: Books) -> None:

@@ -45,6 +45,13 @@ async def find(conn: Conn, digest: bytes) -> Key | None:
     return Key(*row) if row else None
 
 
+async def get(conn: Conn, id: str) -> Key | None:
+    """The key with this id, unless it was revoked."""
+    valid = select(*_COLUMNS).where(table.c.id == id, table.c.revoked_at.is_(None))
+    row = (await conn.execute(valid)).first()
+    return Key(*row) if row else None
+
+
 async def works(conn: Conn, id: str) -> bool:
     """Whether the key was not revoked."""
     valid = select(table.c.id).where(table.c.id == id, table.c.revoked_at.is_(None))

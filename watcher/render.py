@@ -138,6 +138,7 @@ def render_deposit(
         "counts": not orphaned and reason is None,
         "late": deposit.block_time > invoice.deadline,
         "accepted": deposit.accepted is not None,
+        "reverted": deposit.reverted,
         "reason": reason.value if reason else None,
         "tx_hash": _hash(policy, network, deposit.tx_hash),
         "position": deposit.position,

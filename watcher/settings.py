@@ -232,7 +232,7 @@ class Webhooks(Section):
 class Compat(Section):
     """Which other systems' APIs are served, too."""
 
-    enabled: list[Literal["billium", "txcash"]] = ["billium", "txcash"]
+    enabled: list[Literal["billium", "kuna", "txcash"]] = ["billium", "kuna", "txcash"]
 
     @field_validator("enabled")
     @classmethod

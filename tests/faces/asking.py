@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.api.shop import Answer, Json, Shop
+from tests.api.shop import Answer, Json, Shop, make_policy
 from watcher.faces.ids import hex_id
+from watcher.policy import Policy
 
 SEED_BODIES: dict[str, Json] = {
     "billium": {
@@ -15,6 +16,7 @@ SEED_BODIES: dict[str, Json] = {
         "customerEmail": "customer@example.com",
         "redirectUrl": "https://yoursite.com/thank-you",
     },
+    "kuna": {"asset": "EUR", "amount": "1000"},
     "txcash": {
         "amount": 49.99,
         "name": "Order #8821",
@@ -30,11 +32,17 @@ SEED_BODIES: dict[str, Json] = {
 """The request of each original's documentation: as written there, or its fields by its examples."""
 
 
+def face_policy() -> Policy:
+    """The usual configuration, with a rate for every currency that an original's page names."""
+    return make_policy(rates={"fixed": {"USDT/USD": "1", "ETH/USD": "2000", "EUR/USD": "1.1"}})
+
+
 def path_of(face: str, shop: Shop, *rest: str) -> str:
     """Where a face lists and opens invoices; `rest` are parts of the path below."""
     roots = {
         "billium": f"/compat/billium/api/v1/merchants/merchant/{hex_id('mer', shop.merchant_id)}"
         "/invoices",
+        "kuna": "/compat/kuna/v1/invoice",
         "txcash": "/compat/txcash/invoice",
     }
     return "/".join([roots[face], *rest])
@@ -42,7 +50,11 @@ def path_of(face: str, shop: Shop, *rest: str) -> str:
 
 def headers_of(face: str, key: str) -> dict[str, str]:
     """The header in which a face's clients send their key."""
-    return {"billium": {"x-api-key": key}, "txcash": {"authorization": f"Bearer {key}"}}[face]
+    return {
+        "billium": {"x-api-key": key},
+        "kuna": {"api-key": key},
+        "txcash": {"authorization": f"Bearer {key}"},
+    }[face]
 
 
 async def ask(
@@ -63,6 +75,16 @@ async def opened(face: str, shop: Shop, **fields: Any) -> Json:
     return dict(answer.body)
 
 
+def told_in(face: str, body: Json) -> Json:
+    """What a face's answer says of the invoice."""
+    return dict(body["data"]) if face == "kuna" else body
+
+
+def id_in(face: str, body: Json) -> str:
+    """Where a face's answer names the invoice."""
+    return str(told_in(face, body)["id"])
+
+
 def word_in(face: str, body: Json) -> Any:
     """Where a face's answer tells the status."""
-    return body["status_code" if face == "txcash" else "status"]
+    return told_in(face, body)["status_code" if face == "txcash" else "status"]

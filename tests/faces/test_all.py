@@ -17,23 +17,26 @@ from tests.api.shop import (
     add_key,
     add_merchant,
     count_rows,
-    make_policy,
     open_shop,
     serve,
 )
-from tests.faces.asking import SEED_BODIES, ask, opened, path_of
+from tests.faces.asking import SEED_BODIES, ask, face_policy, id_in, opened, path_of
 from watcher.api import Access
 from watcher.api.compat import FACES
 from watcher.api.reading import LARGEST_BODY
 from watcher.domain.invoices import Flag, InvoiceStatus
-from watcher.faces import billium, txcash
+from watcher.faces import billium, kuna, txcash
 from watcher.faces.ids import read_id
 from watcher.faces.words import Words
 from watcher.settings import Compat
 
 PAGE = Path(__file__).parents[2] / "docs" / "faces.md"
-WORDS: dict[str, Words[Any]] = {"billium": billium.WORDS, "txcash": txcash.WORDS}
-TITLES = {"billium": "Billium", "txcash": "tx.cash"}
+WORDS: dict[str, Words[Any]] = {
+    "billium": billium.WORDS,
+    "kuna": kuna.WORDS,
+    "txcash": txcash.WORDS,
+}
+TITLES = {"billium": "Billium", "kuna": "KUNA Pay", "txcash": "tx.cash"}
 FLAGS = list(chain.from_iterable(combinations(Flag, size) for size in range(len(Flag) + 1)))
 NAMES = list(FACES)
 
@@ -46,7 +49,7 @@ def test_every_face_may_be_configured_and_is_by_default() -> None:
 
 
 async def test_a_face_that_is_not_enabled_is_not_there(engine: Engine) -> None:
-    policy = make_policy()
+    policy = face_policy()
     async with serve(engine, policy, faces=[]) as http:
         shop = await open_shop(engine, policy, http)
         for face in NAMES:
@@ -87,7 +90,7 @@ def show_word(word: Any) -> str:
 @each_face
 async def test_no_method_is_selected_at_creation(face: str, shop: Shop) -> None:
     made = await opened(face, shop)
-    ours = await shop.show({"id": read_id("inv", id_in(made))})
+    ours = await shop.show({"id": read_id("inv", id_in(face, made))})
     assert ours["selected"] is None
     assert all(quote["address"] is None for quote in ours["quotes"])
 
@@ -97,15 +100,15 @@ async def test_an_invoice_of_another_api_is_shown_too(face: str, shop: Shop) -> 
     ours = await shop.create()
     answer = await ask(face, shop, "GET", ours["id"])
     assert answer.status == 200
-    assert read_id("inv", id_in(answer.body)) == ours["id"]
+    assert read_id("inv", id_in(face, answer.body)) == ours["id"]
 
 
 @each_face
 async def test_every_answer_about_an_invoice_tells_what_no_face_can(face: str, shop: Shop) -> None:
     made = await ask(face, shop, "POST", json=SEED_BODIES[face])
-    shown = await ask(face, shop, "GET", id_in(made.body))
+    shown = await ask(face, shop, "GET", id_in(face, made.body))
     for answer in (made, shown):
-        assert answer.headers["X-Watcher-Invoice"] == read_id("inv", id_in(made.body))
+        assert answer.headers["X-Watcher-Invoice"] == read_id("inv", id_in(face, made.body))
         assert answer.headers["X-Watcher-Status"] == "awaiting_payment"
         assert answer.headers["X-Watcher-Flags"] == ""
         assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
@@ -114,7 +117,7 @@ async def test_every_answer_about_an_invoice_tells_what_no_face_can(face: str, s
 @each_face
 async def test_a_path_may_end_with_a_slash(face: str, shop: Shop) -> None:
     made = await opened(face, shop)
-    path = path_of(face, shop, id_in(made))
+    path = path_of(face, shop, id_in(face, made))
     assert (await ask(face, shop, "GET", path=f"{path}/")).status == 200
     second = await ask(face, shop, "POST", path=f"{path_of(face, shop)}/", json=SEED_BODIES[face])
     assert second.status in (200, 201)
@@ -139,7 +142,7 @@ async def test_another_merchants_invoice_is_not_found(face: str, shop: Shop) -> 
     made = await opened(face, shop)
     other = await add_merchant(shop.engine, xpub=None)
     key = (await add_key(shop.engine, other)).text
-    answer = await ask(face, shop, "GET", id_in(made), key=key)
+    answer = await ask(face, shop, "GET", id_in(face, made), key=key)
     assert enveloped(face, answer) == 404
 
 
@@ -211,7 +214,7 @@ async def test_another_create_under_the_same_key_is_a_conflict(face: str, shop: 
 @each_face
 async def test_a_failed_create_leaves_its_key_free(face: str, engine: Engine) -> None:
     """Refused by its fields, and refused by the use case."""
-    policy = make_policy()
+    policy = face_policy()
     async with serve(engine, policy) as http:
         shop = await open_shop(engine, policy, http)
         headers = {"Idempotency-Key": "order-1"}
@@ -227,7 +230,7 @@ async def test_a_failed_create_leaves_its_key_free(face: str, engine: Engine) ->
 
 @each_face
 async def test_too_many_requests_say_when_to_come_back(face: str, engine: Engine) -> None:
-    policy = make_policy()
+    policy = face_policy()
     async with serve(engine, policy, access=Access(per_key_per_minute=1)) as http:
         shop = await open_shop(engine, policy, http)
         await ask(face, shop, "GET")
@@ -235,11 +238,6 @@ async def test_too_many_requests_say_when_to_come_back(face: str, engine: Engine
         assert enveloped(face, answer) == 429
         assert int(answer.headers["Retry-After"]) > 0
         assert answer.headers["X-RateLimit-Remaining"] == "0"
-
-
-def id_in(body: Json) -> str:
-    """Where a face's answer names the invoice."""
-    return str(body["id"])
 
 
 def enveloped(face: str, answer: Any) -> int:
@@ -250,6 +248,12 @@ def enveloped(face: str, answer: Any) -> int:
             assert list(answer.body) == ["statusCode", "message", "error"]
             assert answer.body["statusCode"] == answer.status
             assert answer.body["message"]
+        case "kuna":
+            assert list(answer.body) == ["errors"]
+            for each in answer.body["errors"]:
+                assert list(each) == ["code", "message"]
+                assert each["message"]
+            assert answer.body["errors"]
         case "txcash":
             assert list(answer.body) == ["message", "errors"]
             assert answer.body["message"]

@@ -10,7 +10,7 @@ import pytest
 
 from storage import Engine
 from tests.api.shop import USDT, Json, Shop, make_policy, open_shop, serve
-from tests.faces.asking import ask, word_in
+from tests.faces.asking import ask, told_in, word_in
 from watcher.api.compat import FACES
 
 HOUR = 3600
@@ -81,6 +81,18 @@ WORDS: dict[str, dict[str, str]] = {
         "AWAITING_PAYMENT PENDING_CONFIRMATION PAID",
         "cancelled untouched": "AWAITING_PAYMENT CANCELLED",
     },
+    "kuna": {
+        "select, full, confirm": "CREATED PAYMENT_AWAITING CONFIRMATION_AWAITING PAID",
+        "half, top-up, confirm": "CREATED PAYMENT_AWAITING PARTIALLY_PAID CONFIRMATION_AWAITING "
+        "PAID",
+        "half, time out": "CREATED PAYMENT_AWAITING PARTIALLY_PAID",
+        "too much": "CREATED PAYMENT_AWAITING CONFIRMATION_AWAITING PAID",
+        "nothing, time out": "CREATED PAYMENT_AWAITING TIMEOUT",
+        "time out, late money, accepted": "CREATED PAYMENT_AWAITING TIMEOUT PAID",
+        "paid, reorganised away, mined again": "CREATED PAYMENT_AWAITING CONFIRMATION_AWAITING "
+        "PAID PAYMENT_AWAITING CONFIRMATION_AWAITING PAID",
+        "cancelled untouched": "CREATED DEACTIVATED",
+    },
     "txcash": {
         "select, full, confirm": "0 1",
         "half, top-up, confirm": "0 2 0 1",
@@ -127,19 +139,20 @@ async def test_unconfirmed_money_is_in_no_total_and_a_reorg_leaves_no_trace(
         shop = await open_shop(engine, policy, http)
         await shop.follow()
         made = await shop.create(methods=[USDT])
-        before = (await ask(face, shop, "GET", made["id"])).body
+        before = told_in(face, (await ask(face, shop, "GET", made["id"])).body)
         await shop.pay()
         shop.chain.reorg(depth=1)
         await shop.mine(2)
-        after = (await ask(face, shop, "GET", made["id"])).body
+        after = told_in(face, (await ask(face, shop, "GET", made["id"])).body)
         assert (await shop.show(made))["deposits"][0]["status"] == "orphaned"
         assert_same_money(before, after)
 
 
 def assert_same_money(before: Json, after: Json) -> None:
     """Nothing but times and what lists the past differs."""
-    told = ("updatedAt", "updated_at", "invoiceTimeline", "payments")
+    told = ("updatedAt", "updated_at", "invoiceTimeline", "payments", "transactions")
     for name, value in before.items():
         if name not in told:
             assert after[name] == value, name
-    assert len(after.get("payments") or []) == len(before.get("payments") or [])
+    for rows in ("payments", "transactions"):
+        assert len(after.get(rows) or []) == len(before.get(rows) or [])

@@ -105,6 +105,7 @@ class Deposit(Shape):
     counts: bool
     late: bool
     accepted: bool
+    reverted: bool
     reason: Reason | None = Field(strict=False)
     tx_hash: str | None
     position: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from watcher.faces import billium_events, callbacks
+from watcher.faces import billium_events, callbacks, kuna
 from watcher.webhooks.dialect import LADDER as LADDER
 from watcher.webhooks.dialect import NATIVE, Dialect
 from watcher.webhooks.dialect import sign_standard as sign_standard
@@ -12,5 +12,6 @@ from watcher.webhooks.dialect import sign_standard as sign_standard
 DIALECTS: Mapping[str, Dialect] = {
     "native": NATIVE,
     "billium": billium_events.DIALECT,
+    "kuna": kuna.DIALECT,
     "txcash": callbacks.TXCASH,
 }

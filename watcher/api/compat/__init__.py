@@ -6,11 +6,11 @@ from collections.abc import Collection
 
 from aiohttp import web
 
-from watcher.api.compat import billium, txcash
+from watcher.api.compat import billium, kuna, txcash
 from watcher.api.compat.face import Face
 from watcher.api.errors import ENVELOPES
 
-FACES: dict[str, Face] = {each.name: each for each in (billium.FACE, txcash.FACE)}
+FACES: dict[str, Face] = {each.name: each for each in (billium.FACE, kuna.FACE, txcash.FACE)}
 
 
 def mount(app: web.Application, enabled: Collection[str] | None) -> None:

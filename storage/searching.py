@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, false, func, or_, select
 
 from storage import schema
 from storage.dialects import text_in
@@ -45,6 +46,8 @@ class Search:
     id: str | None = None
     """Or exactly this invoice, whatever `text` is."""
     external_id: str | None = None
+    standing: Collection[tuple[InvoiceStatus, bool | None]] | None = None
+    """Any of these statuses, with or without a selected method; None beside it: either."""
     currency: str | None = None
     symbol: str | None = None
     """Of the coin in the selected method."""
@@ -52,6 +55,8 @@ class Search:
     closed: Span = (None, None)
     order: Order = "created"
     """Always descending; what is equal newest first."""
+    oldest_first: bool = False
+    """What is equal, the other way round."""
 
 
 async def page(
@@ -59,8 +64,9 @@ async def page(
 ) -> list[Invoice]:
     """So many of those found, in the order asked for, after `offset` others."""
     query = select(table).where(_found(conn, merchant_id, search))
-    newest_first = (table.c.created_at.desc(), table.c.id.desc())
-    ordered = query.order_by(*_first(search.order), *newest_first)
+    age = [table.c.created_at, table.c.id]
+    by_age = age if search.oldest_first else [each.desc() for each in age]
+    ordered = query.order_by(*_first(search.order), *by_age)
     return await load(conn, ordered.offset(offset).limit(limit))
 
 
@@ -100,6 +106,8 @@ def _found(conn: Conn, merchant_id: str, search: Search) -> ColumnElement[bool]:
     ]
     if search.external_id is not None:
         wanted.append(table.c.external_id == search.external_id)
+    if search.standing is not None:
+        wanted.append(or_(false(), *(_stands(*each) for each in search.standing)))
     if search.currency is not None:
         wanted.append(table.c.price_currency == search.currency.upper())
     if search.symbol is not None:
@@ -111,3 +119,9 @@ def _found(conn: Conn, merchant_id: str, search: Search) -> ColumnElement[bool]:
         ]
         wanted.append(or_(*parts, table.c.id == search.id))
     return and_(*wanted)
+
+
+def _stands(status: InvoiceStatus, selected: bool | None) -> ColumnElement[bool]:
+    if selected is None:
+        return table.c.status == status
+    return and_(table.c.status == status, table.c.selected.is_not(None) == selected)

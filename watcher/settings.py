@@ -232,7 +232,12 @@ class Webhooks(Section):
 class Compat(Section):
     """Which other systems' APIs are served, too."""
 
-    enabled: list[Literal["billium", "kuna", "txcash"]] = ["billium", "kuna", "txcash"]
+    enabled: list[Literal["billium", "kuna", "txcash", "payhubix"]] = [
+        "billium",
+        "kuna",
+        "txcash",
+        "payhubix",
+    ]
 
     @field_validator("enabled")
     @classmethod

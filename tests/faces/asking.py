@@ -28,6 +28,16 @@ SEED_BODIES: dict[str, Json] = {
         "description": "Two shirts",
         "meta_data1": "8821",
     },
+    "payhubix": {
+        "currency_amount": 1,
+        "currency_symbol": "USD",
+        "customer_email": "customer@example.com",
+        "time_for_payment": "02:00",
+        "currencies": [],
+        "order_id": "#12325425",
+        "order_description": "macbook air m3",
+        "callback_url": "https://example.com/callback",
+    },
 }
 """The request of each original's documentation: as written there, or its fields by its examples."""
 
@@ -44,6 +54,7 @@ def path_of(face: str, shop: Shop, *rest: str) -> str:
         "/invoices",
         "kuna": "/compat/kuna/v1/invoice",
         "txcash": "/compat/txcash/invoice",
+        "payhubix": "/compat/payhubix/v1/invoices",
     }
     return "/".join([roots[face], *rest])
 
@@ -54,6 +65,7 @@ def headers_of(face: str, key: str) -> dict[str, str]:
         "billium": {"x-api-key": key},
         "kuna": {"api-key": key},
         "txcash": {"authorization": f"Bearer {key}"},
+        "payhubix": {"X-Api-Key": key},
     }[face]
 
 
@@ -77,12 +89,14 @@ async def opened(face: str, shop: Shop, **fields: Any) -> Json:
 
 def told_in(face: str, body: Json) -> Json:
     """What a face's answer says of the invoice."""
-    return dict(body["data"]) if face == "kuna" else body
+    around = {"kuna": "data", "payhubix": "message"}
+    return dict(body[around[face]]) if face in around else body
 
 
 def id_in(face: str, body: Json) -> str:
     """Where a face's answer names the invoice."""
-    return str(told_in(face, body)["id"])
+    told = told_in(face, body)
+    return str(told["link"].replace("-", "_") if face == "payhubix" else told["id"])
 
 
 def word_in(face: str, body: Json) -> Any:

@@ -25,7 +25,7 @@ from watcher.api import Access
 from watcher.api.compat import FACES
 from watcher.api.reading import LARGEST_BODY
 from watcher.domain.invoices import Flag, InvoiceStatus
-from watcher.faces import billium, kuna, txcash
+from watcher.faces import billium, kuna, payhubix, txcash
 from watcher.faces.ids import read_id
 from watcher.faces.words import Words
 from watcher.settings import Compat
@@ -35,8 +35,14 @@ WORDS: dict[str, Words[Any]] = {
     "billium": billium.WORDS,
     "kuna": kuna.WORDS,
     "txcash": txcash.WORDS,
+    "payhubix": payhubix.WORDS,
 }
-TITLES = {"billium": "Billium", "kuna": "KUNA Pay", "txcash": "tx.cash"}
+TITLES = {
+    "billium": "Billium",
+    "kuna": "KUNA Pay",
+    "txcash": "tx.cash",
+    "payhubix": "PayHubix",
+}
 FLAGS = list(chain.from_iterable(combinations(Flag, size) for size in range(len(Flag) + 1)))
 NAMES = list(FACES)
 
@@ -262,6 +268,11 @@ def enveloped(face: str, answer: Any) -> int:
                 assert each["resource"] == "invoice"
                 assert each["description"]
             assert answer.body["errors"]
+        case "payhubix":
+            assert list(answer.body) == ["error", "number", "message"]
+            assert (answer.body["error"], answer.body["number"]) == (True, answer.status)
+            assert isinstance(answer.body["message"], str)
+            assert answer.body["message"]
         case _:
             raise AssertionError(f"what an error of {face} looks like is not written down here")
     return int(answer.status)

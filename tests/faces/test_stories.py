@@ -103,6 +103,16 @@ WORDS: dict[str, dict[str, str]] = {
         "paid, reorganised away, mined again": "0 1 0 1",
         "cancelled untouched": "0 5",
     },
+    "payhubix": {
+        "select, full, confirm": "Created Pending Paid",
+        "half, top-up, confirm": "Created Pending Partially Pending Paid",
+        "half, time out": "Created Pending Partially PartiallyExpired",
+        "too much": "Created Pending Paid",
+        "nothing, time out": "Created Pending Expired",
+        "time out, late money, accepted": "Created Pending Expired Paid",
+        "paid, reorganised away, mined again": "Created Pending Paid Pending Paid",
+        "cancelled untouched": "Created Canceled",
+    },
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from watcher.domain.events import EventType
-from watcher.faces import txcash
+from watcher.faces import payhubix, txcash
 from watcher.faces.values import encode, facts
 from watcher.webhooks.dialect import (
     LADDER,
@@ -16,6 +16,7 @@ from watcher.webhooks.dialect import (
     ping_standard,
     sign_standard,
 )
+from watcher.webhooks.sending import Answer
 
 _CLOSED = {
     EventType.INVOICE_PAID,
@@ -41,4 +42,19 @@ def tell_txcash(telling: Telling) -> Sequence[Post]:
     return [Post(event.id, encode(body), facts(invoice))]
 
 
+def tell_payhubix(telling: Telling) -> Sequence[Post]:
+    """The answer of a GET, once closed or open again: a plugin takes all but Paid for a failure."""
+    event, invoice = telling.event, telling.event.data["invoice"]
+    if event.type not in _CLOSED:
+        return []
+    shown = payhubix.show(telling.policy, invoice, invoice["face"]["echo"]["shop"])
+    return [Post(event.id, encode(payhubix.envelope(shown)), facts(invoice))]
+
+
+def is_2xx_or_3xx(answer: Answer) -> bool:
+    """Whether the receiver took it; a plugin sends whoever calls on to a page of its shop."""
+    return answer.status is not None and 200 <= answer.status < 400
+
+
 TXCASH = Dialect(tell_txcash, ping_standard, sign_standard, is_2xx, LADDER)
+PAYHUBIX = Dialect(tell_payhubix, ping_standard, sign_standard, is_2xx_or_3xx, LADDER)

@@ -14,4 +14,5 @@ DIALECTS: Mapping[str, Dialect] = {
     "billium": billium_events.DIALECT,
     "kuna": kuna.DIALECT,
     "txcash": callbacks.TXCASH,
+    "payhubix": callbacks.PAYHUBIX,
 }

@@ -6,11 +6,12 @@ from collections.abc import Collection
 
 from aiohttp import web
 
-from watcher.api.compat import billium, kuna, txcash
+from watcher.api.compat import billium, kuna, payhubix, txcash
 from watcher.api.compat.face import Face
 from watcher.api.errors import ENVELOPES
 
-FACES: dict[str, Face] = {each.name: each for each in (billium.FACE, kuna.FACE, txcash.FACE)}
+_ALL = (billium.FACE, kuna.FACE, txcash.FACE, payhubix.FACE)
+FACES: dict[str, Face] = {each.name: each for each in _ALL}
 
 
 def mount(app: web.Application, enabled: Collection[str] | None) -> None:

@@ -20,9 +20,9 @@ Line = Annotated[str, Field(max_length=200), Whole]
 Text = Annotated[str, Field(max_length=1000), Whole]
 
 
-def parse_valid_for(text: str) -> int:
+def parse_valid_for(text: object) -> int:
     """Seconds, a begun one as a whole: "300s", "2h45m", "1.5h"; raises ValueError."""
-    if not re.fullmatch(f"({_PART}){{1,9}}", text, re.ASCII):
+    if not isinstance(text, str) or not re.fullmatch(f"({_PART}){{1,9}}", text, re.ASCII):
         raise ValueError('must be a duration such as "300s" or "2h45m"')
     exact = sum(Fraction(number) * _SECONDS[unit] for number, unit in re.findall(_PART, text))
     seconds = math.ceil(exact)

@@ -1,0 +1,153 @@
+"""The examples of the pages on moving here, run against a sandbox; and its payments."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.real.process import ROOT
+from tests.real.test_sandbox import Sandbox, attempt, eventually
+from watcher.faces.ids import read_id
+
+Json = dict[str, Any]
+SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """The shop's sandbox."""
+    sandbox = Sandbox(tmp_path_factory.mktemp("faces"))
+    sandbox.start()
+    yield sandbox
+    assert sandbox.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def environment(sandbox: Sandbox) -> dict[str, str]:
+    """What the pages say is in the environment: a key with its id and secret, and whose it is."""
+    merchant = sandbox.ask("/v1/invoices", {"price": {"amount": "1", "currency": "USD"}})
+    done = attempt(sandbox.command("key", "add", "--merchant", merchant["merchant_id"]))
+    assert done.returncode == 0, done.stderr
+    [key] = re.findall(r"\bsk_\S+", done.stdout)
+    [id] = re.findall(r"\bkey_\w+", done.stdout)
+    [secret] = re.findall(r"\bwhsec_\S+", done.stdout)
+    names = {"API": sandbox.url, "KEY": key, "ID": id, "SECRET": secret}
+    return {**os.environ, **names, "MERCHANT": merchant["merchant_id"]}
+
+
+def example(name: str, language: str) -> str:
+    """The page's block of code in a language."""
+    page = (ROOT / "docs" / f"moving-from-{name}.md").read_text()
+    [block] = re.findall(rf"^```{language}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    return str(block)
+
+
+def output(command: list[str], environment: dict[str, str]) -> str:
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=True
+    )
+    return done.stdout
+
+
+def test_billiums_curl_opens_an_invoice_once(sandbox: Sandbox, environment: dict[str, str]) -> None:
+    command = ["bash", "-ec", example("billium", "sh")]
+    first, second = (json.loads(output(command, environment)) for _ in range(2))
+    assert first == second
+    assert (first["status"], first["rawAmount"]) == ("AWAITING_PAYMENT", "49.990000")
+    assert first["customer"]["email"] == "customer@example.com"
+
+
+def test_kunas_curl_lists_currencies_and_opens_an_invoice(
+    sandbox: Sandbox, environment: dict[str, str]
+) -> None:
+    said = output(["bash", "-ec", example("kuna", "sh")], environment)
+    listed, end = json.JSONDecoder().raw_decode(said)
+    made = json.loads(said[end:])["data"]
+    assert "EUR" in {each["code"] for each in listed["data"]}
+    ours = sandbox.invoice(read_id("inv", made["id"]))
+    assert ours["price"] == {"amount": "1000", "currency": "EUR"}
+    assert made["paymentLink"] == ours["checkout_url"]
+
+
+@pytest.mark.parametrize("name", ["billium", "kuna"])
+def test_a_program_in_python_opens_an_invoice(
+    sandbox: Sandbox, environment: dict[str, str], name: str
+) -> None:
+    said = output([sys.executable, "-c", example(name, "python")], environment).split()
+    ours = sandbox.invoice(read_id("inv", said[0]))
+    assert ours["face"]["name"] == name
+    assert said[-1] == ours["checkout_url"]
+
+
+def word(sandbox: Sandbox, environment: dict[str, str], name: str, id: str) -> str:
+    """The status as the face shows it now."""
+    path = {
+        "billium": f"v1/merchants/merchant/{environment['MERCHANT']}/invoices/{id}",
+        "kuna": f"v1/invoice/{id}",
+    }[name]
+    header = {"billium": "x-api-key", "kuna": "api-key"}[name]
+    url = f"{sandbox.url}/compat/{name}/{path}"
+    command = ["curl", "-sS", url, "-H", f"{header}: {environment['KEY']}"]
+    body = json.loads(output(command, environment))
+    return str(body["data"]["status"] if name == "kuna" else body["status"])
+
+
+PAYMENTS = [
+    (["--amount", "4"], {"billium": "AWAITING_PAYMENT", "kuna": "PARTIALLY_PAID"}),
+    ([], {"billium": "PAID", "kuna": "PAID"}),
+    (["--amount", "20"], {"billium": "OVERPAID", "kuna": "PAID"}),
+]
+
+
+@pytest.mark.parametrize("name", ["billium", "kuna"])
+@pytest.mark.parametrize("method", ["polygon:usdc", "tron:usdt"])
+@pytest.mark.parametrize(("amount", "words"), PAYMENTS, ids=["a part", "all", "too much"])
+def test_a_payment_on_the_embedded_nodes_reaches_its_word(
+    sandbox: Sandbox,
+    environment: dict[str, str],
+    name: str,
+    method: str,
+    amount: list[str],
+    words: dict[str, str],
+) -> None:
+    id = sandbox.open_invoice(method)
+    sandbox.order("pay", id, *amount)
+
+    def reached() -> bool:
+        seen = sandbox.invoice(id)["deposits"]
+        sure = bool(seen) and seen[0]["status"] == "confirmed"
+        return sure and word(sandbox, environment, name, id) == words[name]
+
+    eventually(reached, f"{name} says {words[name]}")
+
+
+def test_what_time_and_the_merchant_end_has_its_word(
+    sandbox: Sandbox, environment: dict[str, str]
+) -> None:
+    """The last one here: the clocks of these networks stay ahead."""
+    short, untouched, cancelled = [sandbox.open_invoice("polygon:usdc") for _ in range(3)]
+    sandbox.ask(f"/v1/invoices/{cancelled}/cancel", {})
+    sandbox.order("pay", short, "--amount", "4")
+    eventually(
+        lambda: [each["status"] for each in sandbox.invoice(short)["deposits"]] == ["confirmed"],
+        "the part is confirmed",
+    )
+    for network in ("ethereum", "polygon"):
+        sandbox.order("mine", network, "--advance", "2h")
+    sandbox.becomes(short, "underpaid")
+    sandbox.becomes(untouched, "expired")
+    words = {
+        name: [word(sandbox, environment, name, id) for id in (short, untouched, cancelled)]
+        for name in ("billium", "kuna")
+    }
+    assert words == {
+        "billium": ["UNDERPAID", "EXPIRED", "CANCELLED"],
+        "kuna": ["PARTIALLY_PAID", "TIMEOUT", "DEACTIVATED"],
+    }

@@ -232,7 +232,7 @@ Open an invoice:
   curl -s {url}/v1/invoices -H 'Authorization: Bearer {key}' \\
     -H 'Content-Type: application/json' -d '{body}'
 
-Pay it, and watch it become paid three blocks later:
+Pay it on the page at its checkout_url, or here, and watch it become paid three blocks later:
 
   {command} sandbox pay INVOICE
 """

@@ -26,6 +26,7 @@ MOST_PER_ADDRESS = 100
 LOOK_SECONDS = 1.0
 PAUSE_SECONDS = 0.1  # so that a storm of commits is not a storm of pages
 AT_ONCE = 100  # invoices read in a transaction
+READERS = 4  # when all pages come back at once, as after a restart, others need connections, too
 
 Pulse = tuple[bool, bool]
 
@@ -81,6 +82,7 @@ class Live:
         self._watched: dict[str, _Watched] = {}
         self._addresses: Counter[str] = Counter()
         self._anyone = asyncio.Event()
+        self._readers = asyncio.Semaphore(READERS)
         self.over = False
 
     @asynccontextmanager
@@ -98,8 +100,9 @@ class Live:
         self._addresses[address] += 1
         self._anyone.set()
         try:
-            if watched.scene is None:
-                await self._read_first(invoice_id, watched)
+            async with self._readers:
+                if watched.scene is None:
+                    await self._read_first(invoice_id, watched)
             yield page
         finally:
             page.close()

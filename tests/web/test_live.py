@@ -1,0 +1,111 @@
+"""Open pages: how many there may be, that they cost nothing once closed, and how they come back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+import pytest
+
+from storage import Conn, Engine
+from tests.api.shop import USDT, Shop
+from tests.web.payer import listen
+from watcher.policy import Policy
+from watcher.refused import NotFound
+from watcher.wakeup import News
+from watcher.web import live
+from watcher.web.live import Crowded, Live
+from watcher.web.scene import Scene, read_scenes
+
+
+@pytest.fixture
+def pages(shop: Shop) -> Live:
+    """The pages of another process at the same books."""
+    return Live(shop.engine, shop.policy, News(shop.engine))
+
+
+async def test_more_pages_than_there_may_be_are_refused_until_one_closes(
+    shop: Shop, pages: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MOST_PAGES", 3)
+    monkeypatch.setattr(live, "MOST_PER_ADDRESS", 2)
+    id = (await shop.create())["id"]
+    async with pages.open(id, "a"):
+        async with pages.open(id, "a"):
+            with pytest.raises(Crowded):
+                async with pages.open(id, "a"):
+                    pass
+            async with pages.open(id, "b"):
+                with pytest.raises(Crowded):
+                    async with pages.open(id, "c"):
+                        pass
+        async with pages.open(id, "a"):
+            pass
+
+
+async def test_a_closed_page_and_one_on_nothing_leave_nothing_behind(
+    shop: Shop, pages: Live
+) -> None:
+    id = (await shop.create())["id"]
+    async with pages.open(id, "a"):
+        pass
+    with pytest.raises(NotFound):
+        async with pages.open("inv_none", "a"):
+            pass
+    assert (pages._watched, pages._addresses) == ({}, {})
+
+
+async def test_pages_that_all_come_back_at_once_leave_connections_to_others(
+    shop: Shop, pages: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, most = 0, 0
+
+    async def read(conn: Conn, policy: Policy, ids: Collection[str]) -> dict[str, Scene]:
+        nonlocal reading, most
+        reading += 1
+        most = max(most, reading)
+        try:
+            return await read_scenes(conn, policy, ids)
+        finally:
+            reading -= 1
+
+    monkeypatch.setattr(live, "read_scenes", read)
+    ids = [(await shop.create())["id"] for _ in range(3 * live.READERS)]
+
+    async def visit(id: str) -> str:
+        async with pages.open(id, "a") as page:
+            return page.scene.invoice.id
+
+    assert await asyncio.gather(*map(visit, ids)) == ids
+    assert 0 < most <= live.READERS
+
+
+async def test_what_happens_while_a_page_is_read_first_is_read_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between reading and showing, the payment comes, and the books are looked at."""
+    await shop.pass_time(0)
+    invoice = await shop.create(methods=[USDT])
+    truly, came = read_scenes, asyncio.Event()
+
+    async def read(conn: Conn, policy: Policy, ids: Collection[str]) -> dict[str, Scene]:
+        found = await truly(conn, policy, ids)
+        if not came.is_set():
+            came.set()
+            await shop.pay()
+            await asyncio.sleep(0.3)  # for the look that finds it
+        return found
+
+    monkeypatch.setattr(live, "read_scenes", read)
+    async with listen(shop, invoice) as told:
+        while (await anext(told))["phase"] != "confirming":
+            pass
+
+
+async def test_the_end_ends_every_page(shop: Shop, engine: Engine) -> None:
+    invoice = await shop.create()
+    async with listen(shop, invoice) as told:
+        await anext(told)
+        assert shop.http.app is not None
+        await shop.http.app.shutdown()
+        assert [news async for news in told] == []

@@ -17,6 +17,10 @@ class Refused(Exception):
         return f"{self.field}: {self}" if self.field else str(self)
 
 
+class RefusedForNow(Refused):
+    """What is refused now may be granted later, though the request stays the same."""
+
+
 class BadField(Refused):
     """A field is wrong."""
 
@@ -53,11 +57,11 @@ class DepositOrphaned(Refused):
     """The deposit's block left the chain, so its money is not there."""
 
 
-class NoRate(Refused):
+class NoRate(RefusedForNow):
     """There is no rate between the price's currency and any of the offered methods."""
 
 
-class NoAddressLeft(Refused):
+class NoAddressLeft(RefusedForNow):
     """The merchant's wallets have no address left to give; add a wallet or fill the pool."""
 
 
@@ -81,11 +85,11 @@ class NotOurs(Refused):
     """The block is not known to be in our chain."""
 
 
-class Busy(Refused):
+class Busy(RefusedForNow):
     """The same is being done already."""
 
 
-class RequestRunning(Refused):
+class RequestRunning(RefusedForNow):
     """A request with this Idempotency-Key is still running; try again."""
 
 

@@ -10,14 +10,29 @@ import pytest
 from sqlalchemy import update
 
 import storage
+from chains.base import AddressCodec
 from storage import Conn, schema
 from storage.idempotency import KEEP_SECONDS, LAPSE_SECONDS
-from tests.api.shop import ADMIN, PRICE, Answer, Shop, add_key, add_merchant, count_rows
-from watcher import invoicing
+from tests.api.shop import (
+    ADMIN,
+    ETHEREUM,
+    EVM,
+    FIRST,
+    PRICE,
+    Answer,
+    Shop,
+    add_key,
+    add_merchant,
+    count_rows,
+)
+from watcher import invoicing, merchants, wallets
 from watcher.api import RESOURCES, idempotency
 from watcher.chores import chores_of
+from watcher.clock import now
+from watcher.refused import Busy, NoAddressLeft, NoRate, Refused, RefusedForNow, RequestRunning
 
 TABLE = schema.idempotency
+SECOND = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 
 async def post(
@@ -86,6 +101,34 @@ async def test_a_refusal_is_an_answer_too(shop: Shop) -> None:
     assert (first.status, first.code) == (409, "money_seen")
     assert (second.status, second.body) == (first.status, first.body)
     assert second.headers["Idempotent-Replayed"] == "true"
+
+
+async def test_a_refusal_for_now_leaves_the_key_free(shop: Shop) -> None:
+    async with storage.write(shop.engine) as conn:
+        merchant = await merchants.add_merchant(conn, "Other", now())
+        await wallets.add_pool(conn, merchant.id, EVM, codec(shop), [FIRST], now())
+    token = (await add_key(shop.engine, merchant.id)).text
+    method = {"methods": ["ethereum:usdt"]}
+    assert (await post(shop, "k0", token=token, **method)).status == 201
+    answer = await post(shop, token=token, **method)
+    assert (answer.status, answer.code) == (409, "no_address_left")
+
+    async with storage.write(shop.engine) as conn:
+        await wallets.add_pool(conn, merchant.id, EVM, codec(shop), [SECOND], now())
+    answer = await post(shop, token=token, **method)
+    assert answer.status == 201
+    assert "Idempotent-Replayed" not in answer.headers
+    again = await post(shop, token=token, **method)
+    assert (again.body, again.headers["Idempotent-Replayed"]) == (answer.body, "true")
+
+
+def codec(shop: Shop) -> AddressCodec:
+    return shop.policy.networks[ETHEREUM].spec.codec
+
+
+@pytest.mark.parametrize("kind", [NoRate, NoAddressLeft, Busy, RequestRunning])
+def test_what_depends_on_the_moment_is_refused_for_now(kind: type[Refused]) -> None:
+    assert issubclass(kind, RefusedForNow)
 
 
 async def test_what_is_no_valid_request_takes_no_key(shop: Shop) -> None:

@@ -22,7 +22,7 @@ from watcher.api.context import BOX, ENGINE
 from watcher.api.errors import Problem, of_refusal, refusal
 from watcher.clock import new_id
 from watcher.keys import CannotOpen, SecretBox
-from watcher.refused import KeyReused, Refused, RequestRunning
+from watcher.refused import KeyReused, Refused, RefusedForNow, RequestRunning
 from watcher.render import Json
 
 HEADER, REPLAYED = "Idempotency-Key", "Idempotent-Replayed"
@@ -40,7 +40,7 @@ async def perform(
     """Do `work` in a transaction; answer with what it returns, after the commit.
 
     `key` says whose Idempotency-Key it is; None: the operator's. What refuses the work is an answer
-    too, and kept; a failure of ours is not.
+    too, and kept; what refuses it for now, and a failure of ours, are not.
     """
     engine = request.app[ENGINE]
 
@@ -117,11 +117,11 @@ async def _once(
             return _open(box, told)
     try:
         return await settle(keep)
-    except Refused as error:
-        answer = refusal(error, new_id("req"))
-        await storage.repeat(engine, lambda conn: keep(conn, answer))
-        return answer
-    except Exception:
+    except Exception as error:
+        if isinstance(error, Refused) and not isinstance(error, RefusedForNow):
+            answer = refusal(error, new_id("req"))
+            await storage.repeat(engine, lambda conn: keep(conn, answer))
+            return answer
         with suppress(storage.StorageUnavailable):  # then it lapses
             await storage.repeat(engine, lambda conn: storage.idempotency.release(conn, claim))
         raise

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
+import storage
 from storage import Engine
 from tests.api.shop import ADMIN, PRICE, Shop, add_key, make_policy, open_shop, serve
 from watcher.api import Access, limits
@@ -59,10 +60,39 @@ async def test_public_keys_share_the_limit_of_an_address(engine: Engine) -> None
 @pytest.mark.parametrize("path", ["/v1/invoices", "/admin/status"])
 async def test_whoever_guesses_is_slowed_and_nobody_locked_out(engine: Engine, path: str) -> None:
     async with limited(engine) as shop:
+        assert (await shop.get("/v1/invoices")).status == 200
         answers = [await shop.get(path, f"sk_{number}") for number in range(4)]
         assert [each.status for each in answers] == [401, 401, 401, 429]
         assert (await shop.get("/v1/invoices")).status == 200
         assert (await shop.get("/admin/status", ADMIN)).status == 200
+
+
+async def test_beyond_the_limit_even_the_right_guess_is_refused(engine: Engine) -> None:
+    async with limited(engine) as shop:
+        for number in range(3):
+            assert (await shop.get("/v1/invoices", f"sk_{number}")).status == 401
+        answer = await shop.get("/v1/invoices")
+        assert (answer.status, answer.code) == (429, "too_many_requests")
+        assert 1 <= int(answer.headers["Retry-After"]) <= 60
+        assert answer.headers["X-RateLimit-Remaining"] == "0"
+
+
+async def test_good_keys_are_no_guesses(engine: Engine) -> None:
+    async with limited(engine) as shop:
+        for _ in range(4):
+            key = (await add_key(engine, shop.merchant_id)).text
+            assert (await shop.get("/v1/invoices", key)).status == 200
+        assert (await shop.get("/v1/invoices", "sk_wrong")).status == 401
+
+
+async def test_a_revoked_key_is_a_guess(engine: Engine) -> None:
+    async with limited(engine) as shop:
+        new = await add_key(engine, shop.merchant_id)
+        assert (await shop.get("/v1/invoices", new.text)).status == 200
+        async with storage.write(engine) as conn:
+            await storage.keys.revoke(conn, new.key.id, 1)
+        statuses = [(await shop.get("/v1/invoices", new.text)).status for _ in range(4)]
+        assert statuses == [401, 401, 401, 429]
 
 
 async def test_what_supervisors_ask_has_no_limit(engine: Engine) -> None:

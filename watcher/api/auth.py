@@ -12,7 +12,7 @@ from storage import Conn
 from storage.keys import Key
 from watcher.api.context import ADMIN_TOKEN, ENGINE
 from watcher.api.errors import Problem
-from watcher.api.limits import count
+from watcher.api.limits import count, count_bad, count_guess
 from watcher.keys import digest
 
 UNKNOWN_KEY = "the API key is missing, unknown or revoked"
@@ -28,22 +28,24 @@ async def authorize(request: web.Request, scope: str, *, public: bool = False) -
 
 
 async def find_key(request: web.Request, text: str) -> Key | None:
-    """The key with this text, unless it was revoked.
+    """The key with this text, unless it was revoked; looking it up counts as a guess.
 
     Keys are found by their digest, so how long a wrong one takes says nothing about the right ones.
     """
     # A key is ASCII; other bytes arrive as lone surrogates, of which there is no digest.
     if not text or not text.isascii():
         return None
+    count_guess(request, digest(text))
     async with storage.read(request.app[ENGINE]) as conn:
         return await storage.keys.find(conn, digest(text))
 
 
 def admit(request: web.Request, key: Key | None, scope: str, *, public: bool = False) -> Key:
     """Count the request, and let it pass with a key that may do what `scope` names."""
-    count(request, key)
     if key is None:
+        count_bad(request)
         raise _unknown()
+    count(request, key)
     if key.kind == "public" and not public:
         raise Problem(403, "a public key may not do this")
     if key.kind == "secret" and scope not in key.scopes:
@@ -61,7 +63,7 @@ def authorize_admin(request: web.Request) -> None:
     """Let only the operator pass; compared in constant time, and wrong tokens are counted."""
     given = bearer(request).encode(errors="replace")
     if not hmac.compare_digest(given, request.app[ADMIN_TOKEN].encode()):
-        count(request)
+        count_guess(request)
         raise Problem(
             401, "the admin token is missing or wrong", headers={"WWW-Authenticate": "Bearer"}
         )

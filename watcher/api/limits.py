@@ -1,7 +1,8 @@
 """How often one may ask: so many requests within any minute, in this process.
 
-A secret key has a window of its own. Public keys and requests without a good key share that of
-their address: whoever guesses keys, and payers' browsers, each behind one.
+A secret key has a window of its own. Public keys share that of their address, as payers' browsers
+do. Guesses have another of their address, and count before the key is looked up: where it is full
+only a key is looked up that was good before, so that a guesser locks out nobody at his address.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from storage.keys import Key
 from watcher.api.errors import Problem
 
 WINDOW_SECONDS = 60.0
-MOST_WINDOWS = 10_000  # of keys and of addresses each; beyond, the one unused longest is forgotten
+MOST_WINDOWS = 10_000  # of each kind, and of good keys; beyond, the one unused longest is forgotten
 IPV6_PREFIX = 64  # what one customer of a provider has to choose from
 
 Address = IPv4Address | IPv6Address
@@ -85,20 +86,49 @@ class Windows:
             retry_seconds=0 if allowed else _left(times[0], now),
         )
 
+    def forgive(self, who: str) -> None:
+        """Take back the newest request that was counted."""
+        if times := self._times.get(who):
+            times.pop()
+
 
 class Limits:
-    """The windows of keys and of addresses."""
+    """The windows of keys and of addresses, and which keys were good."""
 
     def __init__(self, access: Access) -> None:
         self._keys = Windows(access.per_key_per_minute)
         self._addresses = Windows(access.per_ip_per_minute)
+        self._guesses = Windows(access.per_ip_per_minute)
+        self._good: OrderedDict[bytes, None] = OrderedDict()
         self._trusted = access.trusted_proxies
 
+    def guess(self, request: web.Request, digest: bytes) -> Quota | None:
+        """Count a guess, before its key is looked up; None where the key was good before."""
+        if digest in self._good:
+            return None
+        return self._guesses.ask(self.address_of(request))
+
+    def forgive(self, request: web.Request) -> None:
+        """Take a guess back that was none."""
+        self._guesses.forgive(self.address_of(request))
+
+    def forget(self, request: web.Request) -> None:
+        """Note that the request's key is good no more, if it ever was."""
+        self._good.pop(request.get(DIGEST, b""), None)
+
     def ask(self, request: web.Request, key: Key | None) -> Quota:
-        """Count a request with this key; None: without one that is good."""
+        """Count a request with this key, which is good; None: without one."""
+        if key is not None and DIGEST in request:
+            self._remember(request[DIGEST])
         if key is not None and key.kind == "secret":
             return self._keys.ask(key.id)
         return self._addresses.ask(self.address_of(request))
+
+    def _remember(self, digest: bytes) -> None:
+        self._good[digest] = None
+        self._good.move_to_end(digest)
+        if len(self._good) > MOST_WINDOWS:
+            self._good.popitem(last=False)
 
     def address_of(self, request: web.Request) -> str:
         """Who asks, as far as it can be believed."""
@@ -108,11 +138,34 @@ class Limits:
 LIMITS: web.AppKey[Limits] = web.AppKey("limits")
 ACCESS: web.AppKey[Access] = web.AppKey("access")
 QUOTA: web.RequestKey[Quota] = web.RequestKey("quota", Quota)
+DIGEST: web.RequestKey[bytes] = web.RequestKey("digest", bytes)
+"""Of the key that was looked up."""
+
+
+def count_guess(request: web.Request, digest: bytes = b"") -> None:
+    """Count a request before its key, if any, is looked up; 429 where it is one too many."""
+    request[DIGEST] = digest
+    if quota := request.app[LIMITS].guess(request, digest):
+        _hold(request, quota)
+
+
+def count_bad(request: web.Request) -> None:
+    """Count a request without a good key, unless its look-up did."""
+    request.app[LIMITS].forget(request)
+    if QUOTA not in request:
+        count_guess(request)
 
 
 def count(request: web.Request, key: Key | None = None) -> None:
     """Count a request with this key, or of its address; 429 where it is one too many."""
-    quota = request[QUOTA] = request.app[LIMITS].ask(request, key)
+    limits = request.app[LIMITS]
+    if QUOTA in request:  # the look-up of the key
+        limits.forgive(request)
+    _hold(request, limits.ask(request, key))
+
+
+def _hold(request: web.Request, quota: Quota) -> None:
+    request[QUOTA] = quota
     if quota.retry_seconds:
         again = str(quota.retry_seconds)
         raise Problem(429, f"try again in {again} s", headers={"Retry-After": again})

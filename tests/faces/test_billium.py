@@ -6,7 +6,10 @@ import pytest
 
 from tests.api.shop import Json, Shop, add_key
 from tests.faces.asking import ask, opened, path_of
+from watcher.api.compat.billium import FACE
+from watcher.api.errors import of_refusal
 from watcher.faces.ids import hex_id, read_id
+from watcher.refused import KeyReused, RequestRunning
 
 KEYS = [
     "id merchantId customerId productId name description redirectUrl rawAmount endAmount currency",
@@ -171,3 +174,18 @@ async def test_what_we_do_not_have_says_where_ours_is(shop: Shop, part: str) -> 
     answer = await ask("billium", shop, "GET", path=path)
     assert (answer.status, answer.body["error"]) == (501, "Not Implemented")
     assert "/v1/wallets" in answer.body["message"]
+
+
+def test_a_create_that_is_still_running_says_when_to_come_back() -> None:
+    fault = FACE.fault(of_refusal(RequestRunning()), "req_1")
+    assert (fault.status, fault.headers["Retry-After"]) == (503, "1")
+    assert FACE.fault(of_refusal(KeyReused()), "req_1").status == 409
+
+
+async def test_a_payer_is_sent_to_the_checkout_page_without_a_key(shop: Shop) -> None:
+    made = await opened("billium", shop)
+    path = f"/compat/billium/pay/{made['id']}"
+    answer = await ask("billium", shop, "GET", path=path, key="")
+    assert (answer.status, answer.headers["Location"]) == (302, made["checkoutUrl"])
+    nobody = await ask("billium", shop, "GET", path="/compat/billium/pay/1", key="")
+    assert nobody.status == 404

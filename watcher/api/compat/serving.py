@@ -142,7 +142,9 @@ async def to_checkout(request: web.Request) -> web.Response:
         invoice_id = read_id("inv", request.match_info["id"])
         found = await invoicing.find_invoice(conn, None, invoice_id)
         shown = await shown_invoice(conn, request, found)
-    raise web.HTTPFound(shown["checkout_url"])
+    answer = reply({}, status=302, invoice=shown)
+    answer.headers["Location"] = shown["checkout_url"]
+    return answer
 
 
 async def shown_invoice(conn: Conn, request: web.Request, invoice: Invoice) -> Json:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from tests.factories import ADDRESS, METHOD, make_deposit, make_invoice, make_quote
+from watcher.domain.deposits import DepositStatus
 from watcher.domain.invoices import (
+    Flag,
     InvoiceStatus,
     Reason,
     accept_late,
@@ -173,3 +175,15 @@ def test_what_is_left_completes_the_price(first: int) -> None:
         assert evaluate(invoice, [paid, rest], 900).status is InvoiceStatus.CONFIRMING
         less = make_deposit(left - step, method=quote.method, tx="2")
         assert evaluate(invoice, [paid, less], 900).status is InvoiceStatus.PARTIALLY_PAID
+
+
+@pytest.mark.parametrize("first", [1, 3, 33_333_333, 99_999_999])
+def test_the_rest_that_was_asked_for_is_not_too_much_but_a_step_more_is(first: int) -> None:
+    invoice = make_invoice(quotes=[make_quote(100_000_000), ETHER])
+    paid = make_deposit(first, status=DepositStatus.CONFIRMED)
+    left = units_left(evaluate(invoice, [paid], 900), ETHER)
+    for more, flags in ((0, set()), (10**10, {Flag.OVERPAID})):
+        rest = make_deposit(
+            left + more, method=ETHER.method, tx="2", status=DepositStatus.CONFIRMED
+        )
+        assert evaluate(invoice, [paid, rest], 900).flags == flags

@@ -15,6 +15,7 @@ from watcher.domain.money import (
     Network,
     Price,
     power,
+    sendable_step,
     sendable_units,
 )
 
@@ -157,8 +158,9 @@ def units_left(invoice: Invoice, quote: Quote) -> int:
     if not invoice.seen:
         return quote.units
     left = (1 - invoice.seen) * quote.units / power(quote.decimals)
-    converted = Fraction(quote.rate) != 1
-    return sendable_units(left, quote.decimals, converted=converted) if left > 0 else 0
+    if left <= 0:
+        return 0
+    return sendable_units(left, quote.decimals, converted=_is_converted(quote))
 
 
 def paid_parts(invoice: Invoice, deposits: Iterable[Deposit]) -> tuple[Fraction, Fraction]:
@@ -203,7 +205,7 @@ def evaluate(invoice: Invoice, deposits: Collection[Deposit], time: int) -> Invo
         (True, InvoiceStatus.AWAITING_PAYMENT),
     )
     facts = {
-        Flag.OVERPAID: confirmed > 1 + invoice.tolerance,
+        Flag.OVERPAID: _is_over(invoice, live, confirmed),
         Flag.LATE: any(d.block_time > invoice.deadline for d in live),
         Flag.WRONG_ASSET: any(invoice.quote(d.method) is None for d in live),
         Flag.REORGED: any(d.reverted for d in deposits),
@@ -236,6 +238,21 @@ def chain_time(
         return max(offered, default=0)
     watching = [name for name, family in families.items() if family in invoice.addresses]
     return min((times.get(name, 0) for name in watching), default=0)
+
+
+def _is_over(invoice: Invoice, deposits: Iterable[Deposit], confirmed: Fraction) -> bool:
+    """Whether more came than was asked for: a rest is rounded up, so less than a step is not."""
+    quotes = filter(None, (invoice.quote(each.method) for each in deposits))
+    steps = (
+        Fraction(sendable_step(each.decimals, converted=_is_converted(each)), each.units)
+        for each in quotes
+    )
+    over = confirmed - 1 - invoice.tolerance
+    return over > 0 and over >= max(steps, default=0)
+
+
+def _is_converted(quote: Quote) -> bool:
+    return Fraction(quote.rate) != 1
 
 
 def _sum(invoice: Invoice, deposits: Iterable[Deposit]) -> Fraction:

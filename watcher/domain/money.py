@@ -144,6 +144,11 @@ def sendable_units(amount: Fraction, decimals: int, *, converted: bool) -> int:
     return steps * power(decimals - places)
 
 
+def sendable_step(decimals: int, *, converted: bool) -> int:
+    """The units below which `sendable_units` rounds away, at most."""
+    return power(max(0, decimals - SENDABLE_DECIMALS)) if converted else 1
+
+
 def _sendable_places(amount: Fraction) -> int:
     """8, or as many decimals as it takes to show 6 significant digits of a small amount."""
     places = SENDABLE_DECIMALS

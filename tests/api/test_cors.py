@@ -8,6 +8,7 @@ import pytest
 
 from storage import Engine
 from tests.api.shop import PRICE, Shop, add_key, make_policy, open_shop, serve
+from tests.faces.asking import SEED_BODIES, ask, path_of
 from watcher.api import Access
 
 PAGE, OTHER = "https://shop.example.org", "https://evil.example.org"
@@ -30,6 +31,16 @@ async def test_a_page_asks_first_and_then_opens_an_invoice(shop: Shop) -> None:
     made = await shop.ask("POST", "/v1/invoices", public, headers=sent, json={"price": PRICE})
     assert (made.status, made.headers["Access-Control-Allow-Origin"]) == (201, PAGE)
     assert "X-RateLimit-Remaining" in made.headers["Access-Control-Expose-Headers"]
+
+
+async def test_a_page_may_speak_to_a_compatible_api_too(shop: Shop) -> None:
+    public = (await add_key(shop.engine, shop.merchant_id, public=True)).text
+    path, body = path_of("billium", shop), SEED_BODIES["billium"]
+    asked = await shop.ask("OPTIONS", path, "", headers={"Origin": PAGE, **ASKS})
+    assert (asked.status, asked.headers["Access-Control-Allow-Origin"]) == (204, PAGE)
+    made = await ask("billium", shop, "POST", key=public, headers={"Origin": PAGE}, json=body)
+    assert (made.status, made.headers["Access-Control-Allow-Origin"]) == (201, PAGE)
+    assert "X-Watcher-Status" in made.headers["Access-Control-Expose-Headers"]
 
 
 async def test_a_page_may_read_what_went_wrong(shop: Shop) -> None:

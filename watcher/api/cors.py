@@ -8,7 +8,7 @@ from watcher.api.errors import Handler
 
 ORIGINS: web.AppKey[frozenset[str]] = web.AppKey("origins")
 
-PATHS = "/v1/"
+PATHS = ("/v1/", "/compat/")
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, X-Api-Key",
@@ -16,7 +16,7 @@ PREFLIGHT = {
 }
 EXPOSED = (
     "Idempotent-Replayed, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, "
-    "X-RateLimit-Reset, X-Request-Id"
+    "X-RateLimit-Reset, X-Request-Id, X-Watcher-Flags, X-Watcher-Invoice, X-Watcher-Status"
 )
 
 

@@ -9,9 +9,10 @@ import storage
 from storage import Conn
 from watcher import settling
 from watcher.clock import new_id
+from watcher.domain.blocks import BlockRef
 from watcher.domain.deposits import Deposit, DepositStatus, Depth
 from watcher.domain.invoices import Invoice, InvoiceStatus, Quote
-from watcher.domain.money import Method, Price
+from watcher.domain.money import Method, Network, Price
 from watcher.domain.timeline import Cause
 from watcher.durations import show_duration
 from watcher.policy import Policy
@@ -19,7 +20,7 @@ from watcher.quoting import check_price, offered_assets, quote_asset
 from watcher.refused import BadField, MoneySeen, NoRate, NotFound, NotOpen, PayerMayNotCancel
 from watcher.render import Json
 from watcher.settling import Facts
-from watcher.wallets import check_addresses, next_address
+from watcher.wallets import check_addresses, find_tampered, next_address
 from watcher.webhooks.managing import check_callback
 
 OPEN = {InvoiceStatus.AWAITING_PAYMENT, InvoiceStatus.PARTIALLY_PAID}
@@ -75,6 +76,7 @@ async def open_invoice(
             f"there is no rate now between {wanted.price.currency} and {methods}",
             field="price.currency",
         )
+    tips = await settling.our_tips(conn, policy)
     invoice = Invoice(
         id=new_id("inv"),
         merchant_id=merchant_id,
@@ -82,23 +84,24 @@ async def open_invoice(
         quotes=tuple(quotes),
         created_at=now,
         updated_at=now,
-        expires_at=await _clock_of(conn, policy, quotes, now) + valid_for,
+        expires_at=_clock_of(tips, quotes, now) + valid_for,
         tolerance_percent=wanted.tolerance_percent or policy.tolerance_percent,
         external_id=wanted.external_id,
         details={**wanted.details, "valid_for": show_duration(valid_for)},
     )
     if wanted.autoselect and len(quotes) == 1:
         invoice = replace(invoice, selected=quotes[0].method)
-    return await _store_new(conn, policy, invoice, now)
+    return await _store_new(conn, policy, invoice, tips, now)
 
 
-async def _clock_of(conn: Conn, policy: Policy, quotes: Sequence[Quote], now: int) -> int:
+def _clock_of(tips: Mapping[Network, BlockRef], quotes: Sequence[Quote], now: int) -> int:
     """The time from which an invoice runs: a chain whose clock is ahead would else cut it short."""
-    tips = await settling.our_tips(conn, policy)
     return max([now, *(tips[q.network].timestamp for q in quotes if q.network in tips)])
 
 
-async def _store_new(conn: Conn, policy: Policy, invoice: Invoice, now: int) -> Invoice:
+async def _store_new(
+    conn: Conn, policy: Policy, invoice: Invoice, tips: Mapping[Network, BlockRef], now: int
+) -> Invoice:
     await storage.invoices.add(conn, invoice)
     if invoice.selected is not None:
         spec = policy.networks[invoice.quotes[0].network].spec
@@ -106,7 +109,7 @@ async def _store_new(conn: Conn, policy: Policy, invoice: Invoice, now: int) -> 
             conn, spec.codec, invoice.merchant_id, spec.family, invoice.id, now
         )
         invoice = replace(invoice, addresses={spec.family: address})
-    await settling.tell_opened(conn, policy, invoice, now)
+    await settling.tell_opened(conn, policy, invoice, tips, now)
     return invoice
 
 
@@ -203,14 +206,25 @@ async def show_invoices(
         AddressTampered: a stored address is not its wallet's.
     """
     await check_addresses(conn, policy, invoices)
-    return await list_invoices(conn, policy, invoices, now)
+    return await _show(conn, policy, invoices, {}, now)
 
 
 async def list_invoices(
     conn: Conn, policy: Policy, invoices: Sequence[Invoice], now: int
 ) -> list[Json]:
     """The same for a list, which one of them must not hold up: its addresses are withheld."""
-    shown = await settling.show_views(
-        conn, policy, await settling.view_invoices(conn, invoices), now
-    )
+    tampered = await find_tampered(conn, policy, invoices)
+    return await _show(conn, policy, invoices, tampered, now)
+
+
+async def _show(
+    conn: Conn,
+    policy: Policy,
+    invoices: Sequence[Invoice],
+    tampered: Mapping[str, str],
+    now: int,
+) -> list[Json]:
+    views = await settling.view_invoices(conn, invoices)
+    tips = await settling.our_tips(conn, policy)
+    shown = settling.show_views(policy, views, tips, tampered, now)
     return [shown[each.id] for each in invoices]

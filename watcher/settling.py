@@ -91,9 +91,10 @@ async def evaluate_past(conn: Conn, policy: Policy, invoice_ids: Iterable[str], 
     await storage.events.append(conn, events, now)
 
 
-async def tell_opened(conn: Conn, policy: Policy, invoice: Invoice, now: int) -> None:
+async def tell_opened(
+    conn: Conn, policy: Policy, invoice: Invoice, tips: Mapping[Network, BlockRef], now: int
+) -> None:
     """Tell of an invoice just stored."""
-    tips = await our_tips(conn, policy)
     events = invoice_events(None, invoice)
     await storage.events.append(conn, await _told(conn, policy, events, [invoice], tips, now), now)
 
@@ -112,12 +113,14 @@ async def view_invoices(conn: Conn, invoices: Sequence[Invoice]) -> dict[str, In
     return {each.id: InvoiceView(each, deposits[each.id], timelines[each.id]) for each in invoices}
 
 
-async def show_views(
-    conn: Conn, policy: Policy, views: Mapping[str, InvoiceView], now: int
+def show_views(
+    policy: Policy,
+    views: Mapping[str, InvoiceView],
+    tips: Mapping[Network, BlockRef],
+    tampered: Mapping[str, str],
+    now: int,
 ) -> dict[str, Json]:
-    """Each invoice as it is shown; without the addresses that are not what its wallet derives."""
-    tips = await our_tips(conn, policy)
-    tampered = await find_tampered(conn, policy, [view.invoice for view in views.values()])
+    """Each invoice as it is shown; without the addresses of those `tampered`, see `wallets`."""
     shown = {id: render_invoice(policy, view, tips, now) for id, view in views.items()}
     return shown | {id: withhold(shown[id], reason) for id, reason in tampered.items()}
 
@@ -187,7 +190,8 @@ async def _told(
         return []
     told_of = {event.invoice_id for event in events}
     views = await view_invoices(conn, [each for each in invoices if each.id in told_of])
-    rendered = await show_views(conn, policy, views, now)
+    tampered = await find_tampered(conn, policy, [view.invoice for view in views.values()])
+    rendered = show_views(policy, views, tips, tampered, now)
     result: list[Told] = []
     for event in events:
         data: Json = {"invoice": rendered[event.invoice_id]}

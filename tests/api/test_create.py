@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from sqlalchemy import event
 
 from tests.api.shop import FIRST, PRICE, USDT, Shop, add_key, add_merchant, count_rows
 from tests.factories import make_transfer
@@ -171,3 +174,15 @@ async def test_without_a_wallet_nothing_can_be_paid(shop: Shop) -> None:
         (422, "invalid_field", ["methods"]),
         (422, "invalid_field", ["methods.0"]),
     ]
+
+
+async def test_opening_an_invoice_asks_the_database_no_more_than_it_must(shop: Shop) -> None:
+    asked: list[str] = []
+
+    def note(_conn: Any, _cursor: Any, sql: str, *_: Any) -> None:
+        asked.append(sql)
+
+    event.listen(shop.engine.sync_engine, "before_cursor_execute", note)
+    await shop.create(methods=["ethereum:usdt"])
+    statements = [sql for sql in asked if sql.startswith(("SELECT", "INSERT", "UPDATE"))]
+    assert len(statements) <= 21, statements

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgres import database_url, run_sql
 from tests.real.test_sandbox import Sandbox
 from watcher.config import load
 
@@ -19,11 +21,25 @@ pytestmark = pytest.mark.timeout(2 * SECONDS)
 LIMITS = "\n[limits]\nper_key_per_minute = 1000000\nper_ip_per_minute = 1000000\n"
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where a sandbox keeps its books, on each engine in turn."""
+    if request.param == "sqlite":
+        yield "sqlite:///watcher.db"
+        return
+    server, name = request.getfixturevalue("postgres"), "of_the_document"
+    run_sql(server, f"CREATE DATABASE {name}")
+    yield database_url(server, name)
+    run_sql(server, f"DROP DATABASE {name}")
+
+
 @pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+def sandbox(tmp_path_factory: pytest.TempPathFactory, database: str) -> Iterator[Sandbox]:
     """A sandbox that may be asked as often as one likes."""
     sandbox = Sandbox(tmp_path_factory.mktemp("document"))
-    sandbox.config.write_text(sandbox.config.read_text() + LIMITS)
+    text, found = re.subn(r'(?<=url = ")sqlite:[^"]*', database, sandbox.config.read_text())
+    assert found == 1
+    sandbox.config.write_text(text + LIMITS)
     sandbox.start()
     yield sandbox
     assert sandbox.stop() == 0

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+from chains.ahead import require_dated
 from chains.base import Capability, ChainError, ChainUnavailable, RateLimited
 from chains.endpoint import Endpoint
 from chains.health import LAGS_AT
@@ -30,8 +31,9 @@ async def check(node: Endpoint, name: str, work: Awaitable[str]) -> Capability:
         return Capability(node.name, name, ok, node.redaction.scrub(str(error)))
 
 
-def told_age(head: BlockRef, pace_seconds: int) -> str:
-    """How old the newest block is; raises where it is far too old."""
+def told_age(head: BlockRef, pace_seconds: int, ahead_seconds: int | None) -> str:
+    """How old the newest block is; raises where it is far too old, or too far ahead."""
+    require_dated(head, ahead_seconds)
     age = max(0, int(time.time()) - head.timestamp)
     if age > STALE_BLOCKS * pace_seconds:
         raise ChainUnavailable(f"block {head.number} is {age} s old: the node does not follow")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chains.ahead import AHEAD_SECONDS
 from watcher.config import ConfigError, Settings
 from watcher.daemon import build_policy
 from watcher.daemon.building import client_options, public_url
@@ -96,6 +97,23 @@ def test_traces_are_asked_for_where_only_they_tell(
     settings = configure(name, **chosen)
     policy = build_policy(settings).networks[Network(name)]
     assert client_options(settings, policy).traces == traces
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen", "seconds"),
+    [
+        ("ethereum", {}, AHEAD_SECONDS),
+        ("tron", {}, AHEAD_SECONDS),
+        ("sepolia", {}, None),
+        ("ethereum", {"genesis_hash": "any"}, None),
+    ],
+)
+def test_a_block_may_not_run_ahead_of_our_clock_on_a_live_network(
+    name: str, chosen: dict[str, str], seconds: int | None
+) -> None:
+    settings = configure(name, **chosen)
+    policy = build_policy(settings).networks[Network(name)]
+    assert client_options(settings, policy).ahead_seconds == seconds
 
 
 def test_a_trc10_token_is_listed_by_its_number() -> None:

@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+import storage
+from chains import ahead
+from chains.ahead import AHEAD_SECONDS
 from chains.base import ChainClient, ChainUnavailable, NetworkSpec
 from chains.sandbox.control import Faults, serve
 from chains.sandbox.evm.contracts import CRIER
@@ -25,10 +28,11 @@ from tests.chains.sandbox.evm import START, EvmRow, PolygonRow
 from tests.chains.sandbox.tron import TronRow
 from tests.factories import make_invoice, make_quote
 from tests.world import catch_up, make_policy, open_shop, the_invoice, told
-from watcher import finality
+from watcher import clock, finality
 from watcher.domain.invoices import InvoiceStatus
 from watcher.follower import Follower
 from watcher.policy import Policy
+from watcher.status import admin_status
 
 ROWS = [EvmRow, PolygonRow, TronRow]
 
@@ -72,13 +76,14 @@ async def nodes(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Any, Any]
         yield forger, true
 
 
-def client_of(*rows: EvmRow | TronRow) -> ChainClient:
+def client_of(*rows: EvmRow | TronRow, ahead_seconds: int | None = None) -> ChainClient:
     """A client that asks these in this order."""
     first = rows[0]
     urls = [row.url for row in rows]
     if isinstance(first, TronRow):
-        return tron.tron_client(first._node, urls=urls)
-    return evm.evm_client(*urls, spec=first.spec, rules=first.rules)
+        return tron.tron_client(first._node, urls=urls, ahead_seconds=ahead_seconds)
+    rules = first.rules
+    return evm.evm_client(*urls, spec=first.spec, rules=rules, ahead_seconds=ahead_seconds)
 
 
 @asynccontextmanager
@@ -172,6 +177,87 @@ async def test_a_reorg_is_followed_once_both_endpoints_have_it(
         true.reorg(5, 7)
         await catch_up(follower)
     assert (await told(engine))[-2:] == ["deposit.orphaned", "invoice.reverted"]
+
+
+HOURS = 7200  # that an invoice, open for a quarter of an hour, has been over by far
+
+
+@pytest.fixture(params=ROWS, ids=["ethereum", "polygon", "tron"])
+async def clocks(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Any, Any]]:
+    """Two nodes of one chain, its newest block of this very second by this machine's clock."""
+    async with AsyncExitStack() as stack:
+        both = [await stack.enter_async_context(request.param.open()) for _ in range(2)]
+        for each in both:
+            each.mine(3)
+        head = await both[0].client().block(3)
+        monkeypatch.setattr(ahead, "wall", lambda: head.ref.timestamp)
+        yield both[0], both[1]
+
+
+async def test_a_block_dated_hours_ahead_is_asked_elsewhere_and_expires_nothing(
+    clocks: tuple[Any, Any], engine: Engine
+) -> None:
+    forger, true = clocks
+    await open_invoice(engine, true.spec, true.shop, true.coin.method)
+    forger.advance(HOURS)
+    forger.mine()
+    true.mine(2)
+    client = client_of(forger, true, ahead_seconds=AHEAD_SECONDS)
+    async with follower_of(engine, client, policy_of(true.spec, 2)) as follower:
+        await catch_up(follower)
+        assert follower.health.tip is not None
+        assert follower.health.tip.number == 5
+        lies, good = client.endpoints()
+    assert (lies.state, good.state) == ("waiting", "healthy")
+    assert "ahead of this machine's clock" in (lies.reason or "")
+    assert (await the_invoice(engine)).status is InvoiceStatus.AWAITING_PAYMENT
+    assert await told(engine) == []
+
+
+async def test_where_all_blocks_are_ahead_of_our_clock_the_network_waits_and_alarms(
+    clocks: tuple[Any, Any], engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await open_invoice(engine, clocks[0].spec, clocks[0].shop, clocks[0].coin.method)
+    for each in clocks:
+        each.advance(HOURS)  # what a machine sees whose clock is behind
+        each.mine()
+    policy = policy_of(clocks[0].spec, 2)
+    [network] = policy.networks
+    client = client_of(*clocks, ahead_seconds=AHEAD_SECONDS)
+    async with follower_of(engine, client, policy) as follower:
+        with pytest.raises(ChainUnavailable, match="or the clock is behind") as fault:
+            await catch_up(follower)
+        follower.health.failed(network, fault.value)
+        later = clock.now() + HOURS
+        async with storage.write(engine) as conn:
+            await storage.health.publish(conn, network, follower.health.report("test:1"), later)
+            status = await admin_status(conn, policy, None, later)
+    [reason] = (each["reason"] for each in status["alarms"] if each["alarm"] == "network_stalled")
+    assert reason == status["networks"][0]["last_error"]
+    assert "b: block 4 is dated 7200 s ahead of this machine's clock" in reason
+    assert await told(engine) == []
+
+    monkeypatch.setattr(ahead, "wall", lambda: evm.START + 2 * HOURS)  # the clock is put right
+    client = client_of(*clocks, ahead_seconds=AHEAD_SECONDS)
+    async with follower_of(engine, client, policy) as follower:
+        await catch_up(follower)
+    assert await told(engine) == ["invoice.expired"]
+
+
+async def test_a_block_may_be_a_little_ahead_of_our_clock(
+    clocks: tuple[Any, Any], engine: Engine
+) -> None:
+    node, _ = clocks
+    await open_invoice(engine, node.spec, node.shop, node.coin.method)
+    node.advance(AHEAD_SECONDS - 60)
+    node.mine()
+    client = client_of(node, ahead_seconds=AHEAD_SECONDS)
+    async with follower_of(engine, client, policy_of(node.spec, 1)) as follower:
+        await catch_up(follower)
+        assert follower.health.tip is not None
+        assert follower.health.tip.number == 4
 
 
 USDT = tron.contract(tron.USDT)

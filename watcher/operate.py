@@ -35,7 +35,7 @@ REMEDIES = {  # by the first word of a check
     "key": "put the file back from where it is kept with the backups; `init` makes a new one",
     "endpoints": "see the reasons of each endpoint in the status",
     "chain": "check URL and key; it must be of this very network",
-    "head": "wait until the node has caught up, or leave it out",
+    "head": "wait until the node has caught up, or leave it out; keep this clock right, by NTP",
     "finality": "use a node that knows what is final, as with a consensus client",
     "receipts": "use an endpoint, or a plan, that offers `eth_getBlockReceipts`",
     "traces": "use one with `debug_traceBlockByHash` or `trace_block`, or rely on the audit",

@@ -245,6 +245,8 @@ class ClientOptions:
     hedge_seconds: float | None = None
     """After so long without an answer the next endpoint is asked, too; None: never."""
     traces: Traces = "off"
+    ahead_seconds: int | None = None
+    """How far ahead of this machine's clock a block may be dated; None: however far."""
     observer: Observer = field(default_factory=Unobserved)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
-from chains.base import Capability, ChainUnavailable, Traces
+from chains.base import Capability, ChainUnavailable, ClientOptions, Traces
 from chains.endpoint import Endpoint
 from chains.evm import calls
 from chains.evm.tracing import ask_traces
@@ -15,7 +15,7 @@ from watcher.domain.money import Asset
 
 async def examine(
     node: Endpoint,
-    assets: Sequence[Asset],
+    options: ClientOptions,
     require_chain: Callable[[Endpoint], Awaitable[str]],
     pace_seconds: int,
     *,
@@ -31,19 +31,19 @@ async def examine(
     if not chain.ok:
         return [chain]
     found = [chain]
-    found.append(await check(node, "head", _head(node, pace_seconds)))
+    found.append(await check(node, "head", _head(node, pace_seconds, options.ahead_seconds)))
     found.append(await check(node, "finality", _finality(node)))
     found.append(await check(node, "receipts", _receipts(node)))
     if traces is not None:
         found.append(await check(node, "traces", _traces(node, traces)))
-    for asset in assets:
+    for asset in options.assets:
         if asset.contract is not None:
             found.append(await check(node, f"token {asset.symbol}", _token(node, asset)))
     return found + limits(node)
 
 
-async def _head(node: Endpoint, pace_seconds: int) -> str:
-    return told_age(await calls.newest(node), pace_seconds)
+async def _head(node: Endpoint, pace_seconds: int, ahead_seconds: int | None) -> str:
+    return told_age(await calls.newest(node), pace_seconds, ahead_seconds)
 
 
 async def _finality(node: Endpoint) -> str:

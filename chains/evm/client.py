@@ -10,6 +10,7 @@ from functools import partial
 from itertools import chain
 from operator import attrgetter, itemgetter
 
+from chains.ahead import in_time
 from chains.base import (
     TRACE,
     Capability,
@@ -77,7 +78,7 @@ class EvmClient:
         names = [endpoint.name for endpoint in options.endpoints]
         self._tracing = Tracing(mode, names, spec.assets[0].symbol, rules)
         self._shared = SHARED if read is None else None
-        reading = timed(read or read_apart, options.observer)
+        reading = in_time(timed(read or read_apart, options.observer), options.ahead_seconds)
         self._reader = BlockReader(self._pool, self._tracing, reading)
         if self._shared is not None:
             self._shared.hold()
@@ -172,7 +173,7 @@ class EvmClient:
         traces = options.traces if self._listing.rules.native_log is None else None
         found = await asyncio.gather(
             *(
-                examine(node, options.assets, self._require_chain, pace, traces=traces)
+                examine(node, options, self._require_chain, pace, traces=traces)
                 for node in self._pool.endpoints
             )
         )

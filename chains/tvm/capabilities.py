@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
-from chains.base import Capability, EndpointRefused
+from chains.base import Capability, ClientOptions, EndpointRefused
 from chains.endpoint import Endpoint
 from chains.examining import Doubt, check, limits, told_age
 from chains.tvm import calls
@@ -16,7 +16,7 @@ INTERNAL_BLOCKS = 5  # how many recent ones are searched for an internal call
 
 async def examine(
     node: Endpoint,
-    assets: Sequence[Asset],
+    options: ClientOptions,
     require_chain: Callable[[Endpoint], Awaitable[str]],
     pace_seconds: int,
 ) -> list[Capability]:
@@ -29,18 +29,18 @@ async def examine(
     if not chain.ok:
         return [chain]
     found = [chain]
-    found.append(await check(node, "head", _head(node, pace_seconds)))
+    found.append(await check(node, "head", _head(node, pace_seconds, options.ahead_seconds)))
     found.append(await check(node, "finality", _finality(node)))
     found.append(await check(node, "infos", _infos(node)))
     found.append(await check(node, "internal TRX", _internal(node)))
-    for asset in assets:
+    for asset in options.assets:
         if asset.contract is not None:
             found.append(await check(node, f"token {asset.symbol}", _token(node, asset)))
     return found + limits(node)
 
 
-async def _head(node: Endpoint, pace_seconds: int) -> str:
-    return told_age(await calls.newest(node), pace_seconds)
+async def _head(node: Endpoint, pace_seconds: int, ahead_seconds: int | None) -> str:
+    return told_age(await calls.newest(node), pace_seconds, ahead_seconds)
 
 
 async def _finality(node: Endpoint) -> str:

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import chain
 from operator import attrgetter
 
+from chains.ahead import in_time
 from chains.base import (
     Capability,
     ChainDataError,
@@ -94,7 +95,7 @@ class TronClient:
             observer=options.observer,
         )
         self._shared = SHARED if read is None else None
-        self._read = timed(read or read_apart, options.observer)
+        self._read = in_time(timed(read or read_apart, options.observer), options.ahead_seconds)
         if self._shared is not None:
             self._shared.hold()
 
@@ -185,9 +186,9 @@ class TronClient:
         await self._pool.survey(self._head_number)
 
     async def capabilities(self) -> Sequence[Capability]:
-        assets, pace = self._options.assets, self._pace_seconds
+        options, pace = self._options, self._pace_seconds
         found = await asyncio.gather(
-            *(examine(n, assets, self._require_chain, pace) for n in self._pool.endpoints)
+            *(examine(n, options, self._require_chain, pace) for n in self._pool.endpoints)
         )
         true = [node for node, of in zip(self._pool.endpoints, found, strict=True) if of[0].ok]
         return [*chain.from_iterable(found), *await compare(true, calls.newest)]

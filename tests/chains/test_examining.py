@@ -86,9 +86,16 @@ def test_a_configured_limit_is_told() -> None:
 @pytest.mark.parametrize("age", [0, 290])
 def test_a_young_head_follows(age: int) -> None:
     head = make_ref(7, timestamp=int(time.time()) - age)
-    assert told_age(head, 12).startswith("block 7, ")
+    assert told_age(head, 12, None).startswith("block 7, ")
+
+
+def test_a_head_dated_ahead_is_told_unless_chain_time_is_our_own() -> None:
+    head = make_ref(7, timestamp=int(time.time()) + 7200)
+    with pytest.raises(ChainUnavailable, match="either the endpoint lies, or the clock is behind"):
+        told_age(head, 12, 300)
+    assert told_age(head, 12, None).startswith("block 7, ")
 
 
 def test_an_old_head_does_not_follow() -> None:
     with pytest.raises(ChainUnavailable, match="the node does not follow"):
-        told_age(make_ref(7, timestamp=int(time.time()) - 310), 12)
+        told_age(make_ref(7, timestamp=int(time.time()) - 310), 12, None)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from chains import NETWORKS
+from chains.ahead import AHEAD_SECONDS
 from chains.base import ClientOptions, Explorer, NetworkSpec, Observer, Unobserved
 from watcher.config import ConfigError, Settings
 from watcher.domain.blocks import Hash
@@ -79,6 +80,7 @@ def client_options(
         genesis_hash=None if given == "any" else Hash(given),
         agreement=network.agreement,
         hedge_seconds=chosen.hedge_after_ms / 1000 or None,
+        ahead_seconds=AHEAD_SECONDS if _is_live(network.spec, chosen) else None,
         traces=(chosen.traces or "auto") if network.spec.needs_traces else "off",
         observer=observer or Unobserved(),
     )

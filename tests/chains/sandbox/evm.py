@@ -71,9 +71,12 @@ def evm_client(
     spec: NetworkSpec = ETHEREUM,
     rules: EvmRules = ETHEREUM_RULES,
     traces: Traces = "off",
+    ahead_seconds: int | None = None,
 ) -> EvmClient:
     endpoints = [EndpointSettings(name, url) for name, url in zip("abc", urls, strict=False)]
-    options = ClientOptions(endpoints, spec.assets, spec.chain_id, None, traces=traces)
+    options = ClientOptions(
+        endpoints, spec.assets, spec.chain_id, None, traces=traces, ahead_seconds=ahead_seconds
+    )
     return EvmClient(spec, options, rules, read=read_here)
 
 
@@ -140,6 +143,9 @@ class EvmRow:
 
     def mine(self, blocks: int = 1) -> None:
         self._node.mine(blocks)
+
+    def advance(self, seconds: int) -> None:
+        self._node.advance(seconds)
 
     def reorg(self, depth: int, blocks: int) -> None:
         self._node.reorg(Reorg(depth, blocks))

@@ -44,7 +44,10 @@ async def open_tron(path: Path | None = None, **options: Any) -> AsyncIterator[T
 
 
 def tron_client(
-    *nodes: TronNode, assets: Sequence[Asset] = ASSETS, urls: Sequence[str] | None = None
+    *nodes: TronNode,
+    assets: Sequence[Asset] = ASSETS,
+    urls: Sequence[str] | None = None,
+    ahead_seconds: int | None = None,
 ) -> TronClient:
     """A client that knows the first node's chain and reads within this process.
 
@@ -54,7 +57,8 @@ def tron_client(
     urls = urls or [node.url for node in nodes]
     endpoints = [EndpointSettings(name, url) for name, url in zip("abc", urls, strict=False)]
     chain = nodes[0].chain
-    options = ClientOptions(endpoints, assets, chain.chain_id, Hash(next(iter(chain.blocks)).hash))
+    genesis = Hash(next(iter(chain.blocks)).hash)
+    options = ClientOptions(endpoints, assets, chain.chain_id, genesis, ahead_seconds=ahead_seconds)
     return TronClient(TRON, options, read=read_here)
 
 
@@ -117,6 +121,9 @@ class TronRow:
 
     def mine(self, blocks: int = 1) -> None:
         self._node.mine(blocks)
+
+    def advance(self, seconds: int) -> None:
+        self._node.advance(seconds)
 
     def reorg(self, depth: int, blocks: int) -> None:
         self._node.reorg(Reorg(depth, blocks))

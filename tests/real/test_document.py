@@ -22,10 +22,12 @@ LIMITS = "\n[limits]\nper_key_per_minute = 1000000\nper_ip_per_minute = 1000000\
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest) -> Iterator[str]:
+def database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """Where a sandbox keeps its books, on each engine in turn."""
     if request.param == "sqlite":
-        yield "sqlite:///watcher.db"
+        yield f"sqlite:///{tmp_path_factory.mktemp('books')}/watcher.db"
         return
     server, name = request.getfixturevalue("postgres"), "of_the_document"
     run_sql(server, f"CREATE DATABASE {name}")

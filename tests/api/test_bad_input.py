@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from typing import Any
 
@@ -181,3 +182,25 @@ async def test_an_odd_id_is_not_found(shop: Shop, path: str) -> None:
     for id in ("inv_none", "%00", "%ff", "..%2f", "é", "x" * 5000, "' OR 1=1"):
         answer = await shop.get(path.format(id))
         assert (answer.status, answer.code) == (404, "not_found")
+
+
+NO_HTTP = {
+    "request line": b"NONSENSE sk_secret\r\n\r\n",
+    "header": b"GET /v1/invoices HTTP/1.1\r\nHost: x\r\nx-api-key: sk_secret%s\r\n\r\n"
+    % (b"x" * 9000),
+    "chunk": b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nsk_secret\r\n",
+}
+
+
+@pytest.mark.parametrize("sent", NO_HTTP.values(), ids=NO_HTTP)
+async def test_what_is_no_http_is_a_400_and_leaves_no_trace_in_the_log(
+    shop: Shop, sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection(shop.http.host, shop.http.port)
+    writer.write(sent)
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.0 400 ")
+    assert "Traceback" not in caplog.text
+    assert "sk_secret" not in caplog.text

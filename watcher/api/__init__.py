@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aiohttp import web
+from aiohttp.log import server_logger
 
 from storage import Engine
 from watcher.api import (
@@ -33,7 +34,7 @@ from watcher.api.context import (
 )
 from watcher.api.cors import ORIGINS, preflight, tell_origin
 from watcher.api.documentation import DOCUMENT
-from watcher.api.errors import problems
+from watcher.api.errors import is_ours, problems
 from watcher.api.limits import ACCESS, LIMITS, Access, Limits, tell_quota
 from watcher.api.openapi import build_document
 from watcher.api.reading import LARGEST_BODY
@@ -59,6 +60,7 @@ RESOURCES = (
 
 def build_app(engine: Engine, policy: Policy, setup: Setup) -> web.Application:
     """The application that serves contract.md 4."""
+    server_logger.addFilter(is_ours)
     app = web.Application(middlewares=[preflight, problems], client_max_size=LARGEST_BODY)
     app[ENGINE], app[POLICY] = engine, policy
     app[ADMIN_TOKEN], app[STARTED_AT] = setup.admin_token, setup.started_at

@@ -6,11 +6,13 @@ secret or an endpoint's URL.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import ValidationError
 
 import storage
@@ -58,6 +60,15 @@ TITLES = {
 }
 
 log = structlog.get_logger()
+
+
+def is_ours(record: logging.LogRecord) -> bool:
+    """Whether a line of aiohttp's log tells of more than a request that is no HTTP.
+
+    Such a request is answered 400 before any of our code. Its traceback would repeat what was sent,
+    keys too.
+    """
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 class Problem(Exception):

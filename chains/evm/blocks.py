@@ -16,6 +16,7 @@ from chains.base import ChainDataError, Refusal
 from chains.evm.encoding import KNOWN_TYPES, transaction_type
 from chains.evm.header import header_fields
 from chains.evm.logs import (
+    ITSELF,
     LOG_TRANSFER,
     SUCCESS,
     TRANSFER,
@@ -32,6 +33,7 @@ from chains.evm.messages import Header, Receipt, Transaction
 from chains.evm.proof import Proven, prove
 from chains.evm.rlp import number
 from chains.evm.rules import ETHEREUM_RULES, SYSTEM_ADDRESS, EvmRules
+from chains.evm.signature import require_signed
 from chains.evm.traces import Traces, internal_moves
 from watcher.domain.blocks import Block, Transfer
 from watcher.domain.money import Address, Method, Network
@@ -82,15 +84,18 @@ def read_block(
         traces: what contracts sent; None: nobody tells, or the block's logs do.
 
     Transfers stand in the order of transactions, each one's value before its logs and what its
-    calls sent, withdrawals last. The sender of a native transfer is what the node says: shown,
-    never used.
+    calls sent, withdrawals last. The sender of a native transfer is what the node says, and shown;
+    where it would take a payment away, as one to itself, its signature must say the same.
 
     Raises:
         ChainDataError: the answers contradict themselves or the block's hash; names the block.
     """
     proven = prove(block_json, receipts_json, state_sync=listing.rules.state_sync)
-    _check_values(proven, listing.rules)
-    found = [*_find(proven, listing, traces), *_unproven(proven, listing)]
+    try:
+        _check_values(proven, listing.rules)
+        found = [*_find(proven, listing, traces), *_unproven(proven, listing)]
+    except ValueError as error:
+        raise ChainDataError(f"block {proven.ref.number}: {error}") from error
     block = Block(
         proven.ref,
         tuple(move for move in found if isinstance(move, Transfer)),
@@ -106,18 +111,15 @@ def by_moves(header: Header, rules: EvmRules) -> bool:
 
 
 def _check_values(proven: Proven, rules: EvmRules) -> None:
-    """Raise ChainDataError where a transaction's value is in no log of its own, and should be."""
+    """Raise ValueError where a transaction's value is in no log of its own, and should be."""
     moves = by_moves(proven.block, rules)
     if rules.native_log is None and not moves:
         return
-    try:
-        for tx, receipt in zip(proven.block.transactions, proven.receipts, strict=True):
-            if moves:
-                require_move_logged(tx, receipt, SYSTEM_ADDRESS)
-            elif rules.native_log is not None:
-                require_value_logged(tx, receipt, rules.native_log)
-    except ValueError as error:
-        raise ChainDataError(f"block {proven.ref.number}: {error}") from error
+    for tx, receipt in zip(proven.block.transactions, proven.receipts, strict=True):
+        if moves:
+            require_move_logged(tx, receipt, SYSTEM_ADDRESS)
+        elif rules.native_log is not None:
+            require_value_logged(tx, receipt, rules.native_log)
 
 
 def _find(proven: Proven, listing: Listing, traces: Traces | None) -> Iterator[Transfer | Refusal]:
@@ -197,4 +199,8 @@ def _moved_value(tx: Transaction, receipt: Receipt, native: Method) -> Transfer 
         return Refusal(hash, "value", "status unknown", None, to, units)
     if receipt.status != SUCCESS:
         return Refusal(hash, "value", "failed transaction", None, to, units)
-    return Transfer(hash, "value", native, canonical(tx.sender), to, units)
+    sender = canonical(tx.sender)
+    if sender == to:  # a bare word may not take a deposit away
+        require_signed(tx)
+        return Refusal(hash, "value", ITSELF, None, to, units)
+    return Transfer(hash, "value", native, sender, to, units)

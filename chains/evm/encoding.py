@@ -15,6 +15,7 @@ from chains.evm.rlp import (
     content,
     data,
     fixed,
+    integer,
     number,
     quantity,
     sequence,
@@ -38,25 +39,18 @@ def transaction_type(tx: Transaction) -> int:
 def encode_transaction(tx: Transaction) -> bytes:
     """The bytes that hash to the transaction's hash; blobs go without their sidecar."""
     kind = transaction_type(tx)
-    call = (quantity(tx.gas), _recipient(tx.to), quantity(tx.value), data(tx.input))
-    if kind == LEGACY:
-        # `v` as sent already tells whether EIP-155 put a chain id into it.
-        signature = (quantity(tx.v), quantity(tx.r), quantity(tx.s))
-        return content(sequence((quantity(tx.nonce), quantity(tx.gas_price), *call, *signature)))
-    capped = (tx.max_priority_fee_per_gas, tx.max_fee_per_gas)
-    fees = (tx.gas_price,) if kind == ACCESS_LIST else capped
-    fields = (
-        quantity(tx.chain_id),
-        quantity(tx.nonce),
-        *map(quantity, fees),
-        *call,
-        _access_list(tx.access_list),
-        *_additions(tx, kind),
-        quantity(_parity(tx)),
-        quantity(tx.r),
-        quantity(tx.s),
-    )
-    return content(f"{kind:02x}{sequence(fields)}")
+    # `v` as sent already tells whether EIP-155 put a chain id into it.
+    v = tx.v if kind == LEGACY else _parity(tx)
+    return _typed(kind, (*_fields(tx, kind), quantity(v), quantity(tx.r), quantity(tx.s)))
+
+
+def encode_unsigned(tx: Transaction) -> bytes:
+    """The bytes of which the sender signed the hash."""
+    kind = transaction_type(tx)
+    fields = _fields(tx, kind)
+    if kind == LEGACY and (v := number(tx.v or "")) >= 35:  # EIP-155
+        fields = (*fields, integer((v - 35) // 2), integer(0), integer(0))
+    return _typed(kind, fields)
 
 
 def encode_receipt(receipt: Receipt, kind: int) -> bytes:
@@ -67,7 +61,7 @@ def encode_receipt(receipt: Receipt, kind: int) -> bytes:
         string(unprefixed(receipt.logs_bloom, 256)),
         sequence([_log(log) for log in receipt.logs]),
     )
-    return content(sequence(fields) if kind == LEGACY else f"{kind:02x}{sequence(fields)}")
+    return _typed(kind, fields)
 
 
 def encode_withdrawal(withdrawal: Withdrawal) -> bytes:
@@ -87,6 +81,27 @@ def _type_number(text: str) -> int:
     if kind > LAST_TYPE:  # above it begin the first bytes of legacy transactions
         raise ValueError(f"no type of transaction: {text}")
     return kind
+
+
+def _typed(kind: int, fields: Iterable[str]) -> bytes:
+    return content(sequence(fields) if kind == LEGACY else f"{kind:02x}{sequence(fields)}")
+
+
+def _fields(tx: Transaction, kind: int) -> tuple[str, ...]:
+    """What a transaction says, without its signature."""
+    call = (quantity(tx.gas), _recipient(tx.to), quantity(tx.value), data(tx.input))
+    if kind == LEGACY:
+        return (quantity(tx.nonce), quantity(tx.gas_price), *call)
+    capped = (tx.max_priority_fee_per_gas, tx.max_fee_per_gas)
+    fees = (tx.gas_price,) if kind == ACCESS_LIST else capped
+    return (
+        quantity(tx.chain_id),
+        quantity(tx.nonce),
+        *map(quantity, fees),
+        *call,
+        _access_list(tx.access_list),
+        *_additions(tx, kind),
+    )
 
 
 def _additions(tx: Transaction, kind: int) -> Iterable[str]:

@@ -25,6 +25,8 @@ LOG_FEE_TRANSFER = "0x4dfe1bbbcf077ddc3e01291eea2d5c70c2b422b415d95645b9adcfd678
 """keccak of LogFeeTransfer, with the fields of LogTransfer."""
 
 SUCCESS = "0x1"
+ITSELF = "pays itself"
+"""Why a transfer from an address to itself is none: it changes no balance."""
 OTHER_EVENTS = {
     APPROVAL: "Approval, which moves nothing",
     LOG_FEE_TRANSFER: "fee log",
@@ -168,7 +170,9 @@ def _flaw(log: Log, *, topics: int, words: int) -> str | None:
         return "amount is not 32 bytes" if words == 1 else f"data is not {words * 32} bytes"
     if any(topic[:-40] != _NO_HIGH_BYTES for topic in log.topics[-2:]):
         return "a topic is no address"
-    return "amount is zero" if int(log.data[:_AMOUNT], 16) == 0 else None
+    if int(log.data[:_AMOUNT], 16) == 0:
+        return "amount is zero"
+    return ITSELF if log.topics[-2] == log.topics[-1] else None
 
 
 def _repeats(receipt: Receipt, index: int, coin: Address) -> bool:

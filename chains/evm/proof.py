@@ -2,8 +2,9 @@
 
 Nothing that a node says is believed before it hashes to a root in the header, and the header to the
 block's hash. Under no root, and only checked for their form or their agreement with the block: a
-transaction's sender, which would cost more than all the rest to recover from its signature and is
-only shown; and where a receipt or log says that it stands.
+transaction's sender, which would cost as much as all the rest to recover from its signature and is
+only shown (`blocks` asks the signature where it would decide); and where a receipt or log says that
+it stands.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from typing import Literal
 import msgspec
 
 from chains.base import TRACE, ChainDataError, Refusal
-from chains.evm.logs import SUCCESS, canonical, tx_hash
+from chains.evm.logs import ITSELF, SUCCESS, canonical, tx_hash
 from chains.evm.messages import Message, Receipt, Transaction
 from chains.evm.proof import Proven
 from chains.evm.rlp import address, content, number
@@ -182,7 +182,7 @@ def _unmoved(tx: Transaction, frame: Frame) -> str | None:
 def _unpaid(sender: Address, to: Address) -> str | None:
     """Why what moved is nobody's payment; None: it is somebody's."""
     if sender == to:
-        return "pays itself"
+        return ITSELF
     return "pays a precompile" if int(to, 16) <= LAST_PRECOMPILE else None
 
 

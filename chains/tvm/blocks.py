@@ -19,6 +19,8 @@ from watcher.domain.money import Address, Method, Network
 TRANSFER = bytes.fromhex("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef")
 """keccak("Transfer(address,address,uint256)")"""
 NOT_LISTED = "asset is not listed"
+ITSELF = "pays itself"
+"""Why a transfer from an address to itself is none: it changes no balance."""
 OTHER_EVENTS = {
     bytes.fromhex("8c5be1e5ebec7d5bd14f71427d1e84f3dd0314c0f7b2291e5b200ac8c7c3b925"): (
         "Approval, which moves nothing"
@@ -129,6 +131,8 @@ def _ordered(done: Done, listing: Listing, explained: bool) -> Iterator[Transfer
             continue
         if reason is None and not done.succeeded:
             reason = "failed transaction"
+        if reason is None and order.sender == order.to is not None:
+            reason = ITSELF
         to = None if order.to is None else text(order.to)
         if method is None or reason is not None:
             yield Refusal(tx_hash, position, reason or NOT_LISTED, contract, to, max(0, units))
@@ -182,7 +186,9 @@ def _unmoved(done: Done, call: Internal) -> str | None:
         return "failed transaction"
     if call.rejected:
         return "rejected call"
-    return None if call.note in MOVING else "not a call that pays"
+    if call.note not in MOVING:
+        return "not a call that pays"
+    return ITSELF if call.caller_address == call.transfer_to_address else None
 
 
 def _ignored(log: Log, listing: Listing) -> str | None:
@@ -219,7 +225,9 @@ def _flaw(topics: list[bytes], amount: bytes) -> str | None:
         return "amount is not 32 bytes"
     if any(len(topic) != 32 or topic[:12] not in ABOVE for topic in topics[1:]):
         return "a topic is no address"
-    return None if any(amount) else "amount is zero"
+    if not any(amount):
+        return "amount is zero"
+    return ITSELF if topics[1][12:] == topics[2][12:] else None
 
 
 def _contract(address: str) -> bytes:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import msgspec
+from coincurve import PrivateKey
 
+from chains.evm.address import of_key
 from chains.evm.encoding import (
     KNOWN_TYPES,
     encode_receipt,
     encode_transaction,
+    encode_unsigned,
     encode_withdrawal,
 )
 from chains.evm.header import encode_header
@@ -19,6 +22,8 @@ from watcher.domain.blocks import Hash
 
 TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 TOKEN, PAYER, SHOP = (f"0x{digit * 40}" for digit in "abc")
+KEY = PrivateKey(b"\x07" * 32)
+SIGNER = of_key(KEY.public_key.format(compressed=False)[1:])
 ZERO_HASH, NO_BLOOM = "0x" + 64 * "0", "0x" + 512 * "0"
 NOWHERE = ("", "", "", "")
 
@@ -28,6 +33,15 @@ def make_transaction(**fields: Json) -> Json:
     plain = {"nonce": "0x1", "gas": "0x5208", "gasPrice": "0x1", "value": "0x7", "input": "0x"}
     signed = {"v": "0x1b", "r": "0x1", "s": "0x1", "from": PAYER, "to": SHOP}
     return {**plain, **signed, "type": "0x0", **fields}
+
+
+def signed(tx: Json) -> Json:
+    """The same, truly signed and sent by SIGNER; a legacy one as its `v` says, 0x25 by EIP-155."""
+    unsigned = encode_unsigned(msgspec.convert({"hash": "", **tx}, Transaction))
+    signature = KEY.sign_recoverable(bytes.fromhex(hashed(unsigned)), hasher=None)
+    r, s = (hex(int.from_bytes(half, "big")) for half in (signature[:32], signature[32:64]))
+    v = hex(int(tx["v"], 16) + signature[64]) if tx["type"] == "0x0" else hex(signature[64])
+    return {**tx, "from": SIGNER, "v": v, "r": r, "s": s}
 
 
 def make_log(amount: int = 5, **fields: Json) -> Json:

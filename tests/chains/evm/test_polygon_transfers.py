@@ -123,6 +123,7 @@ def test_a_log_of_a_failed_transaction_is_refused() -> None:
         ({"topics": [topic(PAYER)]}, "3 topics instead of 4"),
         ({"topics": [HIGH, topic(SHOP)]}, "a topic is no address"),
         ({"topics": [topic(PAYER), HIGH]}, "a topic is no address"),
+        ({"topics": [topic(SHOP), topic(SHOP)]}, "pays itself"),
     ],
 )
 def test_a_log_of_another_shape_is_refused(log: Json, reason: str) -> None:

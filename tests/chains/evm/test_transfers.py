@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 
 import pytest
 
+from chains.base import ChainDataError
 from chains.evm.blocks import Listing, Refusal
 from tests.chains.evm.made import (
     PAYER,
     SHOP,
+    SIGNER,
     TOKEN,
     TRANSFER,
     ZERO_HASH,
@@ -18,6 +21,7 @@ from tests.chains.evm.made import (
     make_log,
     make_receipt,
     make_transaction,
+    signed,
     word,
 )
 from tests.chains.evm.recorded import NATIVE, Answers, Json, encoded, listing, method, read
@@ -103,8 +107,34 @@ def test_no_value_and_a_new_contract_are_no_payment(tx: Json) -> None:
     assert (found(pair), refused(pair)) == ([], [])
 
 
-def test_a_payment_to_oneself_counts() -> None:
-    assert found((make_transaction(to=PAYER), make_receipt())) == [("value", CREDITED)]
+@pytest.mark.parametrize("spelled", [str, str.upper], ids=["as ever", "in capitals"])
+def test_a_value_to_oneself_changes_nothing_and_is_refused(spelled: Callable[[str], str]) -> None:
+    tx = signed(make_transaction(to=SIGNER)) | {"from": "0x" + spelled(SIGNER[2:])}
+    pair = (tx, make_receipt())
+    assert (found(pair), refused(pair)) == ([], [("value", "pays itself")])
+
+
+@pytest.mark.parametrize(
+    ("tx", "words"),
+    [
+        (signed(make_transaction()), f"was not sent by {SHOP}"),
+        (make_transaction(s="0x0"), "is signed by nobody"),
+        (make_transaction(v="0x1"), "is signed by nobody"),
+    ],
+    ids=["another signed", "no signature", "no parity"],
+)
+def test_a_payment_is_not_hidden_by_a_sender_that_the_signature_contradicts(
+    tx: Json, words: str
+) -> None:
+    answers = make_answers(({**tx, "from": SHOP}, make_receipt()))
+    with pytest.raises(ChainDataError, match=rf"^block 100: transaction 0x\w+ {words}"):
+        read(answers)
+
+
+def test_a_tokens_transfer_to_oneself_is_refused() -> None:
+    log = make_log(topics=[TRANSFER, word(int(SHOP, 16)), word(int(SHOP, 16))])
+    pair = (make_transaction(**CALL), make_receipt(log))
+    assert (found(pair), refused(pair)) == ([], [("log/0", "pays itself")])
 
 
 def test_before_byzantium_a_log_means_success() -> None:

@@ -73,6 +73,19 @@ def test_an_order_that_is_written_in_two_parts_is_both() -> None:
     assert paid(one(message(11, contract))) == [("value", TRX, shown(SHOP), 7)]
 
 
+@pytest.mark.parametrize(
+    ("raw", "position"),
+    [
+        (transfer(7, PAYER), "value"),
+        (transfer_asset(str(COIN), 7, PAYER), f"value/{COIN}"),
+        (trigger(7, PAYER), "value"),
+    ],
+    ids=["TRX", "TRC-10", "a call"],
+)
+def test_an_order_to_oneself_is_refused(raw: bytes, position: str) -> None:
+    assert refused(one(raw)) == [(position, "pays itself")]
+
+
 def test_a_call_brings_its_contract_trx_once() -> None:
     assert paid(one(trigger(7))) == [("value", TRX, shown(CONTRACT), 7)]
 
@@ -145,6 +158,7 @@ FLAWS: list[tuple[Json, str]] = [
     ({"data": "00" * 32}, "amount is zero"),
     ({"topics": [TRANSFER, word(PAYER), 23 * "0" + "1" + SHOP[2:]]}, "a topic is no address"),
     ({"topics": [TRANSFER, word(PAYER), SHOP]}, "a topic is no address"),
+    ({"topics": [TRANSFER, word(SHOP), 22 * "0" + SHOP]}, "pays itself"),
 ]
 
 
@@ -177,6 +191,12 @@ def test_a_call_from_a_contract_pays(note: str) -> None:
 def test_a_rejected_call_does_not_pay() -> None:
     reading = one(trigger(), {"internal_transactions": [make_call(rejected=True)]})
     assert refused(reading) == [("internal/0", "rejected call")]
+
+
+def test_a_contract_that_calls_itself_pays_nobody() -> None:
+    call = make_call(transferTo_address=CONTRACT)
+    reading = one(trigger(), {"internal_transactions": [call]})
+    assert refused(reading) == [("internal/0", "pays itself")]
 
 
 @pytest.mark.parametrize("note", ["freezeForEnergy", "voteWitness", "delegateResourceOfEnergy", ""])

@@ -56,7 +56,8 @@ allow_private_addresses = false          # also plain http://, for receivers in 
 timeout_seconds = 10                     # for an answer; at most 30
 
 [compat]
-enabled = ["billium", "kuna", "txcash", "payhubix"]  # other systems' APIs, under /compat
+# other systems' APIs that are served, under /compat
+enabled = ["billium", "kuna", "txcash", "payhubix", "bitgpt"]
 
 [events]
 # keep_days = 365                        # forget older events, with their deliveries; else never

@@ -60,22 +60,9 @@ async def open_invoice(
         raise BadField(
             f"must be from {SHORTEST} seconds to {LONGEST // 86_400} days", field="valid_for"
         )
-    if not wanted.finer:
-        check_price(wanted.price)
     if callback := wanted.details.get("callback_url"):
         check_callback(policy, str(callback), "callback_url")
-    assets = await offered_assets(conn, policy, merchant_id, wanted.methods)
-    market = policy.rates.market(now)
-    quoted = (
-        quote_asset(policy, market, wanted.price, each, wanted.confirmations) for each in assets
-    )
-    quotes = [quote for quote in quoted if quote]
-    if not quotes:
-        methods = ", ".join(asset.method for asset in assets)
-        raise NoRate(
-            f"there is no rate now between {wanted.price.currency} and {methods}",
-            field="price.currency",
-        )
+    quotes = await quote_methods(conn, policy, merchant_id, wanted, now)
     tips = await settling.our_tips(conn, policy)
     invoice = Invoice(
         id=new_id("inv"),
@@ -92,6 +79,31 @@ async def open_invoice(
     if wanted.autoselect and len(quotes) == 1:
         invoice = replace(invoice, selected=quotes[0].method)
     return await _store_new(conn, policy, invoice, tips, now)
+
+
+async def quote_methods(
+    conn: Conn, policy: Policy, merchant_id: str, wanted: NewInvoice, now: int
+) -> list[Quote]:
+    """What an invoice could be paid with, and with how much of it; nothing is stored.
+
+    Raises:
+        BadField, NoRate: as for opening it.
+    """
+    if not wanted.finer:
+        check_price(wanted.price)
+    assets = await offered_assets(conn, policy, merchant_id, wanted.methods)
+    market = policy.rates.market(now)
+    quoted = (
+        quote_asset(policy, market, wanted.price, each, wanted.confirmations) for each in assets
+    )
+    quotes = [quote for quote in quoted if quote]
+    if not quotes:
+        methods = ", ".join(asset.method for asset in assets)
+        raise NoRate(
+            f"there is no rate now between {wanted.price.currency} and {methods}",
+            field="price.currency",
+        )
+    return quotes
 
 
 def _clock_of(tips: Mapping[Network, BlockRef], quotes: Sequence[Quote], now: int) -> int:

@@ -232,11 +232,12 @@ class Webhooks(Section):
 class Compat(Section):
     """Which other systems' APIs are served, too."""
 
-    enabled: list[Literal["billium", "kuna", "txcash", "payhubix"]] = [
+    enabled: list[Literal["billium", "kuna", "txcash", "payhubix", "bitgpt"]] = [
         "billium",
         "kuna",
         "txcash",
         "payhubix",
+        "bitgpt",
     ]
 
     @field_validator("enabled")

@@ -25,7 +25,7 @@ from watcher.api import Access
 from watcher.api.compat import FACES
 from watcher.api.reading import LARGEST_BODY
 from watcher.domain.invoices import Flag, InvoiceStatus
-from watcher.faces import billium, kuna, payhubix, txcash
+from watcher.faces import billium, bitgpt, kuna, payhubix, txcash
 from watcher.faces.ids import read_id
 from watcher.faces.words import Words
 from watcher.settings import Compat
@@ -36,12 +36,14 @@ WORDS: dict[str, Words[Any]] = {
     "kuna": kuna.WORDS,
     "txcash": txcash.WORDS,
     "payhubix": payhubix.WORDS,
+    "bitgpt": bitgpt.WORDS,
 }
 TITLES = {
     "billium": "Billium",
     "kuna": "KUNA Pay",
     "txcash": "tx.cash",
     "payhubix": "PayHubix",
+    "bitgpt": "BitGPT",
 }
 FLAGS = list(chain.from_iterable(combinations(Flag, size) for size in range(len(Flag) + 1)))
 NAMES = list(FACES)
@@ -273,6 +275,14 @@ def enveloped(face: str, answer: Any) -> int:
             assert (answer.body["error"], answer.body["number"]) == (True, answer.status)
             assert isinstance(answer.body["message"], str)
             assert answer.body["message"]
+        case "bitgpt":
+            keys = "status data error log validator support_id message env"
+            assert list(answer.body) == keys.split()
+            told = {**answer.body, "error": None, "validator": None, "support_id": None}
+            nothing = dict.fromkeys(told, None)
+            assert told == {**nothing, "status": answer.status, "env": "production"}
+            assert answer.body["error"]
+            assert answer.body["support_id"].startswith("support_")
         case _:
             raise AssertionError(f"what an error of {face} looks like is not written down here")
     return int(answer.status)

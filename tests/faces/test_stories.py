@@ -113,6 +113,17 @@ WORDS: dict[str, dict[str, str]] = {
         "paid, reorganised away, mined again": "Created Pending Paid Pending Paid",
         "cancelled untouched": "Created Canceled",
     },
+    "bitgpt": {
+        "select, full, confirm": "PENDING WAITING_FOR_CONFIRMATIONS COMPLETED",
+        "half, top-up, confirm": "PENDING PARTIALLY_PAID WAITING_FOR_CONFIRMATIONS COMPLETED",
+        "half, time out": "PENDING PARTIALLY_PAID",
+        "too much": "PENDING WAITING_FOR_CONFIRMATIONS COMPLETED+OVERPAID",
+        "nothing, time out": "PENDING VOIDED",
+        "time out, late money, accepted": "PENDING VOIDED COMPLETED",
+        "paid, reorganised away, mined again": "PENDING WAITING_FOR_CONFIRMATIONS COMPLETED "
+        "PENDING WAITING_FOR_CONFIRMATIONS COMPLETED",
+        "cancelled untouched": "PENDING VOIDED",
+    },
 }
 
 

@@ -31,7 +31,7 @@ class WebhookIn(Body):
     url: Url
     events: Patterns = Field(default=["*"])
     description: Text | None = None
-    dialect: Literal["native", "billium"] = "native"
+    dialect: Literal["native", "billium", "bitgpt"] = "native"
     retry_count: Retries = len(LADDER)
     timeout_ms: Milliseconds | None = None
 

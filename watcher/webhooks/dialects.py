@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from watcher.faces import billium_events, callbacks, kuna
+from watcher.faces import billium_events, bitgpt_events, callbacks, kuna
 from watcher.webhooks.dialect import LADDER as LADDER
 from watcher.webhooks.dialect import NATIVE, Dialect
 from watcher.webhooks.dialect import sign_standard as sign_standard
@@ -15,4 +15,5 @@ DIALECTS: Mapping[str, Dialect] = {
     "kuna": kuna.DIALECT,
     "txcash": callbacks.TXCASH,
     "payhubix": callbacks.PAYHUBIX,
+    "bitgpt": bitgpt_events.DIALECT,
 }

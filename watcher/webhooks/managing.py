@@ -32,7 +32,7 @@ class NewWebhook:
     url: str
     events: Sequence[str]
     description: str | None = None
-    dialect: Literal["native", "billium"] = "native"
+    dialect: Literal["native", "billium", "bitgpt"] = "native"
     retry_count: int = len(LADDER)
     timeout_ms: int | None = None
     names: frozenset[str] | None = None

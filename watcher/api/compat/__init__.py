@@ -6,11 +6,11 @@ from collections.abc import Collection
 
 from aiohttp import web
 
-from watcher.api.compat import billium, kuna, payhubix, txcash
+from watcher.api.compat import billium, bitgpt, kuna, payhubix, txcash
 from watcher.api.compat.face import Face
 from watcher.api.errors import ENVELOPES
 
-_ALL = (billium.FACE, kuna.FACE, txcash.FACE, payhubix.FACE)
+_ALL = (billium.FACE, kuna.FACE, txcash.FACE, payhubix.FACE, bitgpt.FACE)
 FACES: dict[str, Face] = {each.name: each for each in _ALL}
 
 

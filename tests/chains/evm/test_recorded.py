@@ -204,22 +204,22 @@ def rows(reading: Reading) -> list[Row]:
 
 def expected_rows(truth: Json, answers: Answers) -> list[Row]:
     """What is true, in our words; but for internal calls, contract creations, own payments."""
+    block, receipts = answers.decoded()
+    own = {tx["hash"] for tx in block["transactions"] if tx["from"] == tx["to"]}
     positions = {
         log["logIndex"]: f"log/{index}"
-        for receipt in answers.decoded()[1]
+        for receipt in receipts
         for index, log in enumerate(receipt["logs"])
         if log["topics"][-2:-1] != log["topics"][-1:]  # those pay themselves
     }
-    unknown_status = any("root" in receipt for receipt in answers.decoded()[1])
+    unknown_status = any("root" in receipt for receipt in receipts)
     found: list[Row] = []
     for row in truth["deposits"]:
         units = int(row["amount"])
         if row["kind"] == "erc20":
-            if hex(row["log_index"]) not in positions:
-                continue
-            position = positions[hex(row["log_index"])]
-            found.append((row["tx"][2:], position, method(row["token"]), row["to"], units))
-        elif row["kind"] == "native" and "note" not in row and not unknown_status:
+            if position := positions.get(hex(row["log_index"])):
+                found.append((row["tx"][2:], position, method(row["token"]), row["to"], units))
+        elif row["kind"] == "native" and not (unknown_status or "note" in row or row["tx"] in own):
             found.append((row["tx"][2:], "value", NATIVE, row["to"], units))
     for index, row in enumerate(truth.get("withdrawals", ())):
         found.append((None, f"withdrawal/{index}", NATIVE, row["to"], int(row["amount"])))

@@ -334,3 +334,10 @@ async def test_what_we_do_not_have_says_where_ours_is(shop: Shop, part: str) -> 
     answer = await post(shop, f"/compat/bitgpt/{part}", {})
     assert (answer.status, answer.body["status"]) == (501, 501)
     assert "/admin/keys" in answer.body["error"]
+
+
+async def test_a_link_that_clients_compose_leads_to_the_checkout_page(shop: Shop) -> None:
+    made = await made_invoice(shop)
+    answer = await ask("bitgpt", shop, "GET", path=f"/compat/bitgpt/pay/{made['id']}", key="")
+    ours = await shop.show({"id": read_id("inv", made["id"])})
+    assert (answer.status, answer.headers["Location"]) == (302, ours["checkout_url"])

@@ -47,7 +47,7 @@ def contract(asset: Asset) -> Address:
 
 def opened(*, multicall: bool) -> Anvil:
     """Block 1 pays SHOP 5 wei and 7 units of USDT, block 2 one more of each; 20 blocks in all."""
-    anvil = Anvil()
+    anvil = Anvil("--timestamp", "1700000000")  # of two the same genesis, whenever they start
     anvil.set_code(contract(USDT), token("USDT", 6).code)
     if multicall:
         anvil.set_code(MULTICALL, MULTICALL_CODE)

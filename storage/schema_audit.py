@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index
+from sqlalchemy import Boolean, Column, Index
 
 from storage.columns import id_of, key, number, own_id, string, table
 from storage.types import JsonText, Uint256
@@ -41,6 +41,7 @@ findings = table(
     number("found_at"),
     number("closed_at", nullable=True),
     id_of("deposit", nullable=True),
+    Column("has_code", Boolean, nullable=True),
     Index(None, "network", "address"),
     Index(None, "state", "id"),
 )

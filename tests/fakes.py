@@ -46,6 +46,8 @@ class FakeChain:
         self.moved_in_secret: list[tuple[int, Address, Method, int]] = []
         """(block number, address, method, units) that no transfer tells of; less than 0: sent."""
         self.keeps_states = True
+        self.with_code: set[Address] | None = set()
+        """Addresses at which code stands; None: nobody says."""
         """Whether it tells of balances after older blocks, too."""
         self.balances_asked: list[int | None] = []
         self.reports: list[EndpointReport] = []
@@ -159,6 +161,12 @@ class FakeChain:
             names if each.units == self._held(each.address, each.method, each.last) else frozenset()
             for each in holdings
         ]
+
+    async def has_code(self, address: Address, final: BlockRef, number: int) -> bool | None:
+        self._answer()
+        if self.with_code is None:
+            raise EndpointRefused(f"no code at block {number}")
+        return address in self.with_code
 
     async def rounds(self) -> Sequence[Round]:
         self._answer()

@@ -42,7 +42,7 @@ from watcher.domain.blocks import BlockRef, Transfer
 from watcher.domain.deposits import Deposit, DepositStatus
 from watcher.domain.invoices import Flag, InvoiceStatus
 from watcher.domain.money import Address, Asset, Method
-from watcher.findings import accept_finding, dismiss_finding
+from watcher.findings import accept_finding, dismiss_finding, render_finding
 from watcher.rates.book import RateBook
 from watcher.refused import NoRate, NotFound, NotOpen
 
@@ -209,6 +209,50 @@ async def test_what_the_owner_takes_out_is_noted_and_no_alarm(world: World) -> N
     assert summary(await world.finding()) == ("outgoing", 2 * COIN, 8, 8, "noted")
     async with storage.read(world.engine) as conn:
         assert await storage.findings.open_count(conn) == 0
+
+
+@pytest.mark.parametrize("kind", ["outgoing", "unclear"])
+async def test_what_is_missing_at_an_address_with_code_is_told_with_it(
+    world: World, kind: str
+) -> None:
+    world.chain.with_code.add(ADDRESS)
+    world.chain.mine(make_transfer(2 * COIN, POL))
+    await world.live(3)
+    if kind == "outgoing":
+        await world.audit()
+    world.chain.keeps_states = kind == "outgoing"
+    world.hide(-2 * COIN)
+    await world.live()
+    await world.audit()
+    finding = await world.finding()
+    assert (finding.kind, finding.state, finding.has_code) == (kind, "open", True)
+    assert render_finding(POLICY, finding)["has_code"] is True
+    async with storage.read(world.engine) as conn:
+        assert await storage.findings.open_count(conn) == 1
+
+
+async def test_nobody_says_of_a_surplus_whether_its_address_has_code(world: World) -> None:
+    world.chain.with_code.add(ADDRESS)
+    await world.audit()
+    world.hide(COIN)
+    await world.live()
+    await world.audit()
+    finding = await world.finding()
+    assert (finding.kind, finding.has_code) == ("surplus", None)
+
+
+async def test_where_nobody_says_whether_an_address_has_code_the_finding_does_not(
+    world: World,
+) -> None:
+    world.chain.mine(make_transfer(2 * COIN, POL))
+    await world.live(3)
+    await world.audit()
+    world.chain.with_code = None
+    world.hide(-2 * COIN)
+    await world.live()
+    await world.audit()
+    finding = await world.finding()
+    assert (finding.kind, finding.state, finding.has_code) == ("outgoing", "noted", None)
 
 
 async def test_paid_and_swept_between_two_audits_is_outgoing_by_older_states(world: World) -> None:

@@ -7,7 +7,7 @@ endpoint left out, a transfer that brought less than its log says. It changes no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -17,11 +17,10 @@ from chains.base import ChainClient, ChainError, Holding
 from storage import Conn, Engine
 from storage.holdings import Run
 from watcher import clock
+from watcher.circumstances import Circumstances, circumstances
 from watcher.comparing import Account, Accounts, Comparison, compare, read_accounts
 from watcher.domain.audit import (
-    Difference,
     Finding,
-    FindingKind,
     FindingState,
     Measure,
     arrived,
@@ -68,6 +67,7 @@ async def audit_network(engine: Engine, rules: NetworkPolicy, client: ChainClien
                 method=each.method,
                 address=each.address,
                 last_block=each.last,
+                has_code=each.has_code,
             )
     return report
 
@@ -154,10 +154,16 @@ class Audit:
         for holding in await self._not_repeated([h for h, r in results.items() if r.differences]):
             self._doubtful += 1
             del results[holding]
-        blocks = await self._blocks(results.values())
+        told = await circumstances(
+            self._engine,
+            self._client,
+            self._network,
+            self._final,
+            [(held, each) for held, result in results.items() for each in result.differences],
+        )
 
         async def work(conn: Conn) -> list[Finding]:
-            return await self._store(conn, accounts, results, blocks)
+            return await self._store(conn, accounts, results, told)
 
         return await storage.repeat(self._engine, work)
 
@@ -216,24 +222,12 @@ class Audit:
         names = await self._client.repeat_balances(holdings, self._final)
         return [each for each, who in zip(holdings, names, strict=True) if len(who) < needed]
 
-    async def _blocks(self, results: Iterable[Comparison]) -> dict[int, BlockRef]:
-        """The last block of each difference: a surplus may become a deposit in it."""
-        refs: dict[int, BlockRef] = {}
-        for number in {each.last for result in results for each in result.differences}:
-            async with storage.read(self._engine) as conn:
-                ref = await storage.blocks.at(conn, self._network, number)
-            if ref is None and (block := await self._client.block(number)) is not None:
-                ref = block.ref
-            if ref is not None:
-                refs[number] = ref
-        return refs
-
     async def _store(
         self,
         conn: Conn,
         accounts: Accounts,
         results: Mapping[Holding, Comparison],
-        blocks: Mapping[int, BlockRef],
+        told: Circumstances,
     ) -> list[Finding]:
         """Store what still holds: books that changed meanwhile are compared in the next run."""
         await storage.cursors.hold(conn, self._network)
@@ -246,31 +240,10 @@ class Audit:
         for holding, result in same.items():
             measures[holding.address][holding.method] = result.measure
             await storage.findings.save(conn, result.caught_up)
-            new += [self._finding(holding, each, blocks) for each in result.differences]
+            new += [told.finding(self._network, holding, each) for each in result.differences]
         await storage.holdings.put(conn, self._network, measures, clock.now())
         await storage.findings.add(conn, new)
         return new
-
-    def _finding(
-        self, holding: Holding, difference: Difference, blocks: Mapping[int, BlockRef]
-    ) -> Finding:
-        ref, now = blocks.get(difference.last), clock.now()
-        outgoing = difference.kind is FindingKind.OUTGOING
-        return Finding(
-            id=clock.new_id("fnd"),
-            network=self._network,
-            address=holding.address,
-            method=holding.method,
-            kind=difference.kind,
-            units=difference.units,
-            first=difference.first,
-            last=difference.last,
-            block_hash=ref.hash if ref else None,
-            block_time=ref.timestamp if ref else None,
-            state=FindingState.NOTED if outgoing else FindingState.OPEN,
-            found_at=now,
-            closed_at=now if outgoing else None,
-        )
 
     def _require_budget(self) -> None:
         """Leave the day's requests to those who follow; raises Stopped."""

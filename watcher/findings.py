@@ -90,6 +90,7 @@ def render_finding(policy: Policy, finding: Finding) -> Json:
         "asset": asset.symbol if asset else finding.method.partition(":")[2].upper(),
         "address": show.codec.show(finding.address) if show else finding.address,
         "kind": finding.kind.value,
+        "has_code": finding.has_code,
         "amount": amount_of(finding.units, asset.decimals) if asset else None,
         "amount_units": str(finding.units),
         "first_block": finding.first,

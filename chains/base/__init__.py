@@ -184,6 +184,12 @@ class ChainClient(Protocol):
     ) -> Sequence[frozenset[str]]:
         """Names of the endpoints with `final` that, asked now, say the same of each as one did."""
 
+    async def has_code(self, address: Address, final: BlockRef, number: int) -> bool | None:
+        """Whether code stood there after block `number`, as one endpoint with `final` says.
+
+        None: on this network no address has both a key and code. Raises what `balances` does.
+        """
+
     async def rounds(self) -> Sequence[Round]:
         """What each of the network's feeds says that endpoints tell of, unproven."""
 

@@ -48,6 +48,22 @@ async def units_held(
         raise Missing(f"no state of block {number}: {error}") from error
 
 
+async def has_code(node: Endpoint, final: BlockRef, number: int, address: Address) -> bool:
+    """Whether code stood at `address`: a contract's, or lent to its owner (EIP-7702).
+
+    Raises as `units_held` does.
+    """
+    theirs = await calls.block_ref(node, final.number)
+    require_same(final, None if theirs is None else theirs.hash)
+    try:
+        code = await node.call("eth_getCode", [address, hex(number)], calls.Data)
+    except NoState as error:
+        raise Missing(f"no state of block {number}: {error}") from error
+    if code is None:
+        raise ChainUnavailable(f"no code at block {number}, not even an empty one")
+    return code != "0x"
+
+
 async def repeat(
     pool: EndpointPool, holdings: Sequence[Holding], assets: Sequence[Asset], final: BlockRef
 ) -> list[frozenset[str]]:

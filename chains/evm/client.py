@@ -154,6 +154,10 @@ class EvmClient:
     ) -> Sequence[frozenset[str]]:
         return await balances.repeat(self._pool, holdings, self._options.assets, final)
 
+    async def has_code(self, address: Address, final: BlockRef, number: int) -> bool | None:
+        read = partial(balances.has_code, final=final, number=number, address=address)
+        return await self._pool.ask(occasionally(read))
+
     async def rounds(self) -> Sequence[Round]:
         if not self._feeds:
             return []

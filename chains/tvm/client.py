@@ -179,6 +179,9 @@ class TronClient:
     ) -> Sequence[frozenset[str]]:
         return await balances.repeat(self._pool, holdings, self._options.assets, final)
 
+    async def has_code(self, address: Address, final: BlockRef, number: int) -> bool | None:
+        return None
+
     async def rounds(self) -> Sequence[Round]:
         return []  # its feeds would be another chain's copies
 

@@ -43,6 +43,7 @@ async def test_a_finding_is_shown_whole(shop: Shop) -> None:
         "asset": "ETH",
         "address": CODEC.show(HOLDER),
         "kind": "surplus",
+        "has_code": None,
         "amount": "1.5",
         "amount_units": "1500000000000000000",
         "first_block": 9,

@@ -32,6 +32,7 @@ class Finding(Shape):
     asset: str
     address: str
     kind: FindingKind = Field(strict=False)
+    has_code: bool | None
     amount: str | None
     amount_units: str
     first_block: int

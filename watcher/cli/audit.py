@@ -115,7 +115,7 @@ def _table(findings: list[dict[str, Any]]) -> None:
     rows = [
         (
             each["id"],
-            each["kind"],
+            f"{each['kind']}, at code" if each["has_code"] else each["kind"],
             each["state"],
             each["amount"] or each["amount_units"],
             f"{each['network']} {each['asset']}",

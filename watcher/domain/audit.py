@@ -26,7 +26,7 @@ class FindingKind(StrEnum):
     MISSING = "missing"
     """Less arrived in a block than the ledger credits for it."""
     OUTGOING = "outgoing"
-    """The balance fell while nothing arrived: the owner took it out."""
+    """The balance fell while nothing arrived: the owner took it out, or code that acts for him."""
     UNCLEAR = "unclear"
     """Less is there than the ledger credits: taken out, or never arrived in full."""
 
@@ -37,7 +37,7 @@ class FindingState(StrEnum):
     OPEN = "open"
     """A person should look."""
     NOTED = "noted"
-    """Outgoing: nothing to do."""
+    """Outgoing from an address without code: nothing to do."""
     ACCEPTED = "accepted"
     """An operator made a deposit of it."""
     DISMISSED = "dismissed"
@@ -88,6 +88,8 @@ class Finding:
     closed_at: int | None = None
     deposit_id: str | None = None
     """The deposit that was made of it."""
+    has_code: bool | None = None
+    """Whether code stood there, which acts without the owner; None: not asked, or nobody said."""
 
 
 def dust(asset: Asset, minimum: int) -> int:

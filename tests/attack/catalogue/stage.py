@@ -6,7 +6,7 @@ came" is never said of a block that was not read.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +22,17 @@ from storage import Engine
 from tests.attack.catalogue.nodes import Node
 from tests.factories import make_id, make_invoice, make_quote
 from tests.world import catch_up, open_shop, the_invoice
+from watcher import clock
 from watcher.audit import Audit
 from watcher.daemon import build_policy, client_options
+from watcher.domain.audit import Finding
 from watcher.domain.deposits import Deposit, DepositStatus, Depth
 from watcher.domain.invoices import Flag, Invoice, InvoiceStatus
 from watcher.domain.money import Address, Asset
 from watcher.follower import Follower
-from watcher.policy import NetworkPolicy
+from watcher.policy import NetworkPolicy, Policy
 from watcher.settings import Admin, Invoices, Secrets, Settings
+from watcher.status import admin_status
 
 DUE = 10**13
 """Units of any asset that either invoice is over."""
@@ -46,6 +49,7 @@ class Stage:
 
     engine: Engine
     nodes: tuple[Node, ...]
+    policy: Policy
     rules: NetworkPolicy
     """Of the first node's network."""
     clients: tuple[ChainClient, ...]
@@ -128,10 +132,20 @@ class Stage:
 
     async def audit(self, blocks: int = 10) -> list[tuple[str, str, int]]:
         """Compare balances once all is final: kind, method and units of each new finding."""
+        return [(each.kind, each.method, each.units) for each in await self.findings(blocks)]
+
+    async def findings(self, blocks: int = 10) -> Sequence[Finding]:
+        """The same, whole."""
         await self.follow(blocks)
         report = await Audit(self.engine, self.rules, self.clients[0]).run()
         assert (report.run.reason, report.run.addresses) == (None, 2)
-        return [(each.kind, each.method, each.units) for each in report.findings]
+        return report.findings
+
+    async def alarms(self) -> list[tuple[str, str]]:
+        """What calls for a person, and why."""
+        async with storage.read(self.engine) as conn:
+            status = await admin_status(conn, self.policy, None, clock.now())
+        return [(each["alarm"], each["reason"]) for each in status["alarms"]]
 
 
 def bill(rules: NetworkPolicy, key: str, to: Address, required: Depth) -> Invoice:
@@ -183,7 +197,7 @@ async def open_stage(
     victim = bill(rules, VICTIM, first.victim, required)
     await open_shop(engine, victim, bill(rules, HONEST, first.honest, CONFIRMATIONS))
     try:
-        yield Stage(engine, nodes, rules, tuple(clients), tuple(followers))
+        yield Stage(engine, nodes, policy, rules, tuple(clients), tuple(followers))
     finally:
         for follower in followers:
             await follower.stop()

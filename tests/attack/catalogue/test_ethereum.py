@@ -26,6 +26,8 @@ HUGE = 2**256 - 1
 DELEGATE, BORROWER = Address("0x" + "de1e" * 10), Address("0x" + "b0" * 20)
 CALLCODE = "0x5f5f5f5f345f355af25000"
 """callcode(gas, the first word of the data, its value, nothing, nothing), pop, stop."""
+PASSING_ON = f"0x5f5f5f5f3473{'5e' * 20}5af100"
+"""call(gas, another address, the call's value, nothing, nothing), stop."""
 NAMES = ("0x95d89b41", "0x313ce567")  # symbol(), decimals()
 BOTH = pytest.mark.parametrize("asset", [ETH, USDT], ids=["ether", "token"])
 
@@ -205,6 +207,35 @@ async def test_13_what_leaves_in_its_own_transaction_is_missing_to_the_audit(
     await stage.attack("bounced", USDT)
     await stage.assert_paid(USDT, {"log/0": DUE})
     assert await stage.audit() == [("missing", USDT.method, DUE)]
+
+
+async def test_13_what_the_code_of_its_address_takes_on_is_told_with_the_code(
+    stage: Stage, node: AnvilNode
+) -> None:
+    """The address has lent itself to code that passes on all it gets (EIP-7702)."""
+    await stage.audit()
+    node.anvil.set_code(DELEGATE, PASSING_ON)
+    node.anvil.set_code(node.victim, f"0xef0100{DELEGATE[2:]}")
+    await stage.attack("plain", ETH)
+    await stage.assert_paid(ETH, {"value": DUE})
+    [finding] = await stage.findings()
+    assert (finding.kind, finding.units, finding.state) == ("missing", DUE, "open")
+    assert finding.has_code is True
+    assert "audit_findings" in dict(await stage.alarms())
+
+
+@pytest.mark.parametrize("code", [True, False], ids=["with code", "without"])
+async def test_13_what_leaves_later_is_an_alarm_only_where_the_address_has_code(
+    stage: Stage, node: AnvilNode, code: bool
+) -> None:
+    await stage.attack("plain", USDT)
+    assert await stage.audit() == []
+    if code:
+        node.anvil.set_code(node.victim, f"0xef0100{DELEGATE[2:]}")
+    node.hold(0, USDT, node.victim)
+    [finding] = await stage.findings()
+    assert (finding.kind, finding.has_code) == ("outgoing", code)
+    assert ("audit_findings" in dict(await stage.alarms())) is code
 
 
 async def test_14_value_that_a_borrowed_code_only_speaks_of_is_no_payment(

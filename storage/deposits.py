@@ -13,7 +13,7 @@ from storage import schema
 from storage.dialects import among, inserting
 from storage.types import Conn
 from watcher.domain.blocks import Hash
-from watcher.domain.deposits import Deposit, DepositStatus, revive
+from watcher.domain.deposits import Deposit, DepositStatus, is_same, revive
 from watcher.domain.money import Address, Network
 from watcher.domain.stand_ins import Ceded, StandIn, give_way, is_stand_in, take_place
 
@@ -27,14 +27,16 @@ _AS_FOUND = (table.c.block_number, table.c.place, table.c.id)
 # Who follows a chain and who decides write columns of their own: neither undoes the other.
 _BY_CHAIN = ("detected_at", "status", "corroborated", "confirmed_at", "reverted")
 _BY_DECISION = ("accepted", "accepted_by_hand")
+_AS_READ = tuple(name for name in _FIELDS if name not in ("id", *_BY_CHAIN, *_BY_DECISION))
 
 
 async def add(conn: Conn, deposits: Sequence[Deposit], now: int) -> list[Change]:
     """Store what was found in a block; return what changed, in the order given.
 
     A deposit that is here already is left alone, unless it was orphaned: then its very block is in
-    our chain again, and the row is revived. One that was made of a finding of the audit gives way
-    to what is found in that finding's blocks, as far as that goes: it is the same money.
+    our chain again, and the row is revived, as it is read now. One that was made of a finding of
+    the audit gives way to what is found in that finding's blocks, as far as that goes: it is the
+    same money.
     """
     if not deposits:
         return []
@@ -50,9 +52,11 @@ async def add(conn: Conn, deposits: Sequence[Deposit], now: int) -> list[Change]
         if deposit.id in added:
             changes.append((None, deposit))
         elif deposit.id in returning:
-            changes.append((returning[deposit.id], revive(returning[deposit.id], now)))
+            changes.append((lost := returning[deposit.id], revive(lost, deposit, now)))
     changes += [(stand_in.deposit, give_way(stand_in)) for stand_in in ceded]
     await save(conn, [after for before, after in changes if before])
+    other = [after for before, after in changes if before and not is_same(before, after)]
+    await _update(conn, other, (*_AS_READ, *_BY_DECISION))
     await _point_to_rests(conn, ceded)
     return changes
 

@@ -35,6 +35,8 @@ class FakeChain:
         self.final: int | None = None
         self.silent: dict[str, set[str]] = {}
         """Positions that an endpoint, by name, does not tell of; the first is asked for blocks."""
+        self.false: dict[str, dict[str, Transfer]] = {}
+        """What an endpoint, by name, tells in place of what is at a position."""
         self.bugs: list[Exception] = []
         """What asking for a block raises first, one each time."""
         self.unlisted: set[Method] = set()
@@ -127,10 +129,10 @@ class FakeChain:
         self._answer()
         self.corroborated.append(ref.hash)
         visible = self._visible()
-        same = ref.number < len(visible) and visible[ref.number].ref.hash == ref.hash
-        positions = {transfer.position for transfer in transfers}
-        who = (name for name in self.names if not positions & self.silent.get(name, set()))
-        return frozenset(who if same else self.stayed)
+        if ref.number >= len(visible) or visible[ref.number].ref.hash != ref.hash:
+            return frozenset(self.stayed)
+        block, asked = visible[ref.number], set(transfers)
+        return frozenset(n for n in self.names if asked <= {*self._told(n, block).transfers})
 
     async def balances(
         self,
@@ -210,9 +212,9 @@ class FakeChain:
         return replace(block, transfers=seen)
 
     def _told(self, name: str, block: Block) -> Block:
-        silent = self.silent.get(name, set())
-        told = tuple(move for move in block.transfers if move.position not in silent)
-        return replace(block, transfers=told)
+        silent, false = self.silent.get(name, set()), self.false.get(name, {})
+        told = (move for move in block.transfers if move.position not in silent)
+        return replace(block, transfers=tuple(false.get(move.position, move) for move in told))
 
     def _visible(self) -> list[Block]:
         return self._blocks[: max(1, len(self._blocks) - self.lag)]

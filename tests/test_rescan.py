@@ -21,7 +21,7 @@ from tests.world import (
     the_invoice,
     told,
 )
-from watcher import finality, recount, rescan
+from watcher import corroboration, finality, recount, rescan
 from watcher.accepting import Decision, accept
 from watcher.domain.blocks import Block
 from watcher.domain.invoices import InvoiceStatus
@@ -40,6 +40,7 @@ USDC = make_transfer().method
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finality, "ASK_SECONDS", 0)
+    monkeypatch.setattr(corroboration, "FIRST_PAUSE", 0.0)
     monkeypatch.setattr(rescan, "PAUSES", (0.0, 0.0))
 
 
@@ -320,6 +321,69 @@ async def test_what_one_endpoint_withholds_another_tells(chain, engine):
     await catch_up(follower)
     assert (await the_invoice(engine)).status is InvoiceStatus.CONFIRMING
     assert "deposit.confirmed" not in await told(engine)
+
+
+async def read_falsely(chain: FakeChain, engine: Engine) -> Follower:
+    """A follower that was told of 60 where all endpoints say 100 from now on."""
+    await open_shop(engine)
+    chain.names = ["own", "other"]
+    chain.false = {"own": {"log/0": make_transfer(60)}}
+    chain.mine(make_transfer(100))
+    follower = make_follower(chain, engine, SECONDED)
+    await catch_up(follower)
+    chain.false = {}
+    return follower
+
+
+async def test_what_was_told_falsely_gives_way_to_what_enough_endpoints_repeat(chain, engine):
+    follower = await read_falsely(chain, engine)
+    for _ in range(3):
+        chain.mine()
+    await catch_up(follower)
+    assert "deposit.confirmed" not in await told(engine)  # deep enough, and nobody repeats it
+
+    assert [await read_seconded(engine, chain), await read_seconded(engine, chain)] == [1, 0]
+    await catch_up(follower)
+    invoice = await the_invoice(engine)
+    assert (invoice.status, invoice.confirmed) == (InvoiceStatus.PAID, 1)
+    deposits = [kind for kind in await told(engine) if kind.startswith("deposit.")]
+    assert deposits == [
+        f"deposit.{was}" for was in ("detected", "orphaned", "detected", "confirmed")
+    ]
+
+
+async def test_of_endpoints_that_differ_none_takes_the_word_of_another_back(chain, engine):
+    await read_falsely(chain, engine)
+    before = await told(engine)
+    chain.false = {"other": {"log/0": make_transfer(70)}}
+    assert await read_seconded(engine, chain) == 0
+    assert await told(engine) == before
+
+
+async def test_what_is_confirmed_gives_way_to_nothing(chain, engine):
+    await open_shop(engine)
+    chain.names = ["own", "other"]
+    chain.mine(make_transfer(100))
+    for _ in range(3):
+        chain.mine()
+    await catch_up(make_follower(chain, engine, SECONDED))
+    assert (await the_invoice(engine)).status is InvoiceStatus.PAID
+    chain.false = {name: {"log/0": make_transfer(60)} for name in chain.names}
+    assert await read_seconded(engine, chain) == 0
+    assert (await the_invoice(engine)).status is InvoiceStatus.PAID
+
+
+async def test_a_block_that_returns_holds_what_it_is_read_to_hold_now(chain, engine):
+    follower = await read_falsely(chain, engine)
+    first = chain.reorg(depth=1)
+    chain.mine()
+    await catch_up(follower)
+    chain.reorg(depth=1, onto=first)
+    for _ in range(4):
+        chain.mine()
+    await catch_up(follower)
+    invoice = await the_invoice(engine)
+    assert (invoice.status, invoice.confirmed) == (InvoiceStatus.PAID, 1)
 
 
 async def test_without_the_second_source_nothing_is_called_read(chain, engine):

@@ -126,10 +126,10 @@ class Corroboration:
         # As much of a block as asking for it takes; its parent may no longer be known.
         ref = BlockRef(deposit.block_number, deposit.block_hash, Hash(""), deposit.block_time)
         repeat = self._network.repeat_transfers or deposit.position.startswith(TRACE)
-        return ref, (_transfer_of(deposit),) if repeat else ()
+        return ref, (transfer_of(deposit),) if repeat else ()
 
 
-def _transfer_of(deposit: Deposit) -> Transfer:
+def transfer_of(deposit: Deposit) -> Transfer:
     """The transfer that it was found as."""
     return Transfer(
         deposit.tx_hash,

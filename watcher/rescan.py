@@ -2,6 +2,7 @@
 
 Where a block's hash does not commit to its transfers, as many endpoints are asked for it as must
 repeat them, and what any of them shows is added: it waits for the others like any other deposit.
+What was stored on one's word, and nobody repeated, gives way to what enough of them show instead.
 
 Runs beside the follower, in any process. What it does is idempotent, and each block's share of it
 one transaction, so it may end or be killed anywhere and be started again.
@@ -18,9 +19,11 @@ from itertools import chain, pairwise
 import storage
 from chains.base import ChainClient, ChainUnavailable
 from storage import Conn, Engine
+from storage.deposits import Change
 from watcher import clock
+from watcher.corroboration import transfer_of
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
-from watcher.domain.deposits import Deposit
+from watcher.domain.deposits import Deposit, gives_way
 from watcher.domain.money import Network
 from watcher.fetching import FetchAhead
 from watcher.policy import Policy
@@ -177,12 +180,24 @@ class Rescan:
         if lacking:
             if kept is None:
                 await self._require_agreement(block.ref)
+            sure = await self._without_rumours(block, lacking)
             added = await storage.repeat(
                 self._engine,
-                lambda conn: add_missing(conn, self._policy, network, block, clock.now()),
+                lambda conn: add_missing(conn, self._policy, network, sure, clock.now()),
             )
         self._below = block.ref.hash
         return added
+
+    async def _without_rumours(self, block: Block, lacking: Sequence[Change]) -> Block:
+        """`block` without what contradicts a deposit that is here, unless enough repeat it now."""
+        rumours = set()
+        for stored, found in lacking:
+            if stored is not None and gives_way(stored, found):
+                names = await self._client.corroborate(block.ref, [transfer_of(found)])
+                if len(names) < self._network.agreement:
+                    rumours.add((found.tx_hash, found.position))
+        moves = (each for each in block.transfers if (each.tx_hash, each.position) not in rumours)
+        return replace(block, transfers=tuple(moves))
 
     async def _require_agreement(self, ref: BlockRef) -> None:
         """Whose hash we no longer keep rests on the endpoints: on as many as must agree."""

@@ -156,16 +156,23 @@ def test_orphans_keep_their_order() -> None:
 
 def test_a_revived_deposit_starts_again_and_remembers_its_past() -> None:
     (gone,) = orphan([make_deposit(status=CONFIRMED, accepted=Fraction(1), accepted_by_hand=True)])
-    back = revive(gone, NOW)
+    back = revive(gone, gone, NOW)
     assert (back.status, back.detected_at) == (PENDING, NOW)
     assert changed(gone, back) == {"status", "detected_at"}
     assert (back.corroborated, back.confirmed_at) == (False, None)
     assert (back.reverted, back.accepted, back.accepted_by_hand) == (True, Fraction(1), True)
 
 
+def test_a_revived_deposit_is_what_its_block_is_read_to_hold_now() -> None:
+    (gone,) = orphan([make_deposit(60, status=CONFIRMED, accepted=Fraction(1))])
+    found = make_deposit(100)
+    assert found.id == gone.id
+    assert revive(gone, found, NOW) == replace(found, detected_at=NOW, reverted=True)
+
+
 def test_a_revived_deposit_must_be_corroborated_anew() -> None:
     (gone,) = orphan([make_deposit(ref=make_ref(9), status=CONFIRMED)])
-    back = revive(gone, NOW)
+    back = revive(gone, gone, NOW)
     assert restate([back], make_ref(999), 999, NOW) == [back]
     (sure,) = restate([replace(back, corroborated=True)], make_ref(999), 999, NOW + 1)
     assert (sure.status, sure.confirmed_at, sure.reverted) == (CONFIRMED, NOW + 1, True)
@@ -173,7 +180,7 @@ def test_a_revived_deposit_must_be_corroborated_anew() -> None:
 
 def test_a_revived_deposit_that_goes_again_is_as_it_was() -> None:
     (gone,) = orphan([make_deposit(status=CONFIRMED)])
-    (again,) = orphan([revive(gone, NOW)])
+    (again,) = orphan([revive(gone, gone, NOW)])
     assert replace(again, detected_at=gone.detected_at) == gone
 
 

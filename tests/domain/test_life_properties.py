@@ -72,7 +72,7 @@ class Life:
         return self._restate(index, None, lambda was: orphan([was])[0])
 
     def _return(self, index: int, _: int) -> Invoice:
-        return self._restate(index, ORPHANED, lambda was: revive(was, 0))
+        return self._restate(index, ORPHANED, lambda was: revive(was, was, 0))
 
     def _clock(self, time: int, _: int) -> Invoice:
         self.time = time

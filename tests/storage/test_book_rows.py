@@ -254,6 +254,20 @@ async def test_an_orphaned_deposit_is_revived_with_its_past(conn: Conn) -> None:
     assert await deposits.get(conn, None, found.id) == revived
 
 
+async def test_an_orphaned_deposit_is_revived_as_its_block_is_read_now(conn: Conn) -> None:
+    await open_invoice(conn)
+    told = make_deposit(units=60, accepted=Fraction(1, 7), accepted_by_hand=True)
+    await deposits.add(conn, [told], 5)
+    [lost] = orphan([told])
+    await deposits.save(conn, [lost])
+
+    found = make_deposit(units=100)
+    assert found.id == told.id
+    revived = replace(found, detected_at=9)  # and nothing is decided of so much
+    assert await deposits.add(conn, [found], 9) == [(lost, revived)]
+    assert await deposits.get(conn, None, found.id) == revived
+
+
 async def test_what_the_chain_says_and_what_was_decided_do_not_undo_each_other(conn: Conn) -> None:
     await open_invoice(conn)
     found = make_deposit()

@@ -176,6 +176,25 @@ def orphan(deposits: Sequence[Deposit]) -> list[Deposit]:
     ]
 
 
-def revive(deposit: Deposit, now: int) -> Deposit:
-    """An orphaned deposit whose very block is in our chain again."""
-    return replace(deposit, status=DepositStatus.PENDING, detected_at=now)
+def revive(lost: Deposit, found: Deposit, now: int) -> Deposit:
+    """An orphaned deposit whose very block is in our chain again, as it is read there now.
+
+    What was decided about it holds for the same money only.
+    """
+    if is_same(lost, found):
+        return replace(lost, status=DepositStatus.PENDING, detected_at=now)
+    return replace(found, detected_at=now, reverted=lost.reverted)
+
+
+def is_same(one: Deposit, other: Deposit) -> bool:
+    """Whether two that stand at the same place are the same money, as far as that is ever known.
+
+    Where no hash commits to a transfer, an endpoint may tell another amount or payee at its place.
+    """
+    return (one.method, one.address, one.units) == (other.method, other.address, other.units)
+
+
+def gives_way(stored: Deposit, found: Deposit) -> bool:
+    """Whether enough endpoints that tell of `found` take `stored` back, which nobody repeated."""
+    unsure = stored.status is DepositStatus.PENDING and not stored.corroborated
+    return unsure and not is_same(stored, found)

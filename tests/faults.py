@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -53,21 +53,29 @@ def random_fault(rng: random.Random, kinds: Sequence[Kind] = KINDS, most_seconds
     return Fault(kind, rng.choice((0.1, 0.3, 1.0)), round(rng.uniform(0, most_seconds), 3))
 
 
-def alter(value: Any, rng: random.Random) -> Any:
+class Change(NamedTuple):
+    """One scalar within JSON, and what it became."""
+
+    place: Place
+    before: str | int | bool
+    after: str | int | bool
+
+
+def alter(value: Any, rng: random.Random) -> tuple[Any, Change | None]:
     """The same JSON with one text, number or truth value changed; itself where it has none."""
     places = places_of(value)
-    return alter_at(value, rng.choice(places), rng) if places else value
+    return alter_at(value, rng.choice(places), rng) if places else (value, None)
 
 
-def alter_at(value: Any, place: Place, rng: random.Random) -> Any:
+def alter_at(value: Any, place: Place, rng: random.Random) -> tuple[Any, Change]:
     """The same JSON with what stands there changed."""
     changed = msgspec.json.decode(msgspec.json.encode({"": value}))
     *path, last = ("", *place)
     at = changed
     for step in path:
         at = at[step]
-    at[last] = _another(at[last], rng)
-    return changed[""]
+    before, at[last] = at[last], _another(at[last], rng)
+    return changed[""], Change(place, before, at[last])
 
 
 def places_of(value: Any) -> list[Place]:

@@ -11,20 +11,22 @@ import argparse
 import asyncio
 import json
 import random
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import aiohttp
 import msgspec
 from aiohttp import web
 
-from tests.faults import Fault, Faults, Kind, alter
+from tests.faults import Change, Fault, Faults, Kind, alter
 
 DOOR = "/-/faults"
 REMEMBERED = 10_000  # answers, the oldest of which are given while stale
+STRIKES = 100_000  # requests, the newest, of which is kept what befell them
 JSON = "application/json"
 
 
@@ -43,6 +45,17 @@ class Asked:
         if self.call is None:
             return self.request.path_qs, self.body.decode()
         return self.request.path_qs, json.dumps([self.call["method"], self.call.get("params")])
+
+
+@dataclass
+class Strike:
+    """A request that a fault befell."""
+
+    fault: Fault
+    path: str
+    question: str
+    at: float = field(default_factory=time.time)
+    change: Change | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +92,7 @@ class Gateway:
         below: str = "",
     ) -> None:
         self.struck: Counter[Kind] = Counter()
+        self.strikes: deque[Strike] = deque(maxlen=STRIKES)
         self.url = ""
         self._node, self._fork, self._port = node.rstrip("/"), (fork or "").rstrip("/"), port
         self._below, self._rng = below, random.Random(seed)
@@ -86,7 +100,7 @@ class Gateway:
         self._given: dict[tuple[str, str], Reply] = {}
         self._before: Reply | None = None
         self._later = asyncio.Event()
-        self._ways: dict[Kind, Callable[[Asked, Fault], Awaitable[web.StreamResponse]]] = {
+        self._ways: dict[Kind, Callable[[Asked, Strike], Awaitable[web.StreamResponse]]] = {
             "delay": self._delay,
             "busy": self._refuse(429),
             "busy_for": self._refuse(429),
@@ -148,8 +162,10 @@ class Gateway:
         fault = next((each for each in self._faults if self._rng.random() < each.probability), None)
         if fault is None:
             return (await self._true(asked)).sent()
+        strike = Strike(fault, *asked.key)
         self.struck[fault.kind] += 1
-        return await self._ways[fault.kind](asked, fault)
+        self.strikes.append(strike)
+        return await self._ways[fault.kind](asked, strike)
 
     async def _true(self, asked: Asked) -> Reply:
         reply = await self._ask(self._node, asked)
@@ -170,22 +186,23 @@ class Gateway:
 
     # The faults.
 
-    async def _delay(self, asked: Asked, fault: Fault) -> web.StreamResponse:
+    async def _delay(self, asked: Asked, strike: Strike) -> web.StreamResponse:
         reply = await self._true(asked)
-        await asyncio.sleep(fault.seconds)
+        await asyncio.sleep(strike.fault.seconds)
         return reply.sent()
 
-    def _refuse(self, status: int) -> Callable[[Asked, Fault], Awaitable[web.StreamResponse]]:
-        async def refuse(_: Asked, fault: Fault) -> web.StreamResponse:
+    def _refuse(self, status: int) -> Callable[[Asked, Strike], Awaitable[web.StreamResponse]]:
+        async def refuse(_: Asked, strike: Strike) -> web.StreamResponse:
+            fault = strike.fault
             asks = {"Retry-After": str(round(fault.seconds))} if fault.kind == "busy_for" else {}
             return web.Response(status=status, headers=asks)
 
         return refuse
 
-    async def _html(self, _: Asked, __: Fault) -> web.StreamResponse:
+    async def _html(self, _: Asked, __: Strike) -> web.StreamResponse:
         return web.Response(text="<!DOCTYPE html><title>Welcome</title>", content_type="text/html")
 
-    async def _cut(self, asked: Asked, _: Fault) -> web.StreamResponse:
+    async def _cut(self, asked: Asked, _: Strike) -> web.StreamResponse:
         body = (await self._true(asked)).body
         response = web.StreamResponse(headers={"Content-Length": str(len(body))})
         await response.prepare(asked.request)
@@ -193,45 +210,47 @@ class Gateway:
         _hang_up(asked)
         return response
 
-    async def _wrong_id(self, asked: Asked, _: Fault) -> web.StreamResponse:
+    async def _wrong_id(self, asked: Asked, _: Strike) -> web.StreamResponse:
         before = self._before
         reply = await self._true(asked)
         if asked.call is not None:
             return reply.but(id="another").sent()
         return (before or reply).sent()
 
-    async def _string_error(self, asked: Asked, _: Fault) -> web.StreamResponse:
+    async def _string_error(self, asked: Asked, _: Strike) -> web.StreamResponse:
         if asked.call is None:
             return web.json_response({"Error": "class java.lang.Exception : no"})
         return web.json_response({"jsonrpc": "2.0", "id": asked.call["id"], "error": "no"})
 
-    async def _reorder(self, asked: Asked, fault: Fault) -> web.StreamResponse:
+    async def _reorder(self, asked: Asked, strike: Strike) -> web.StreamResponse:
         reply = await self._true(asked)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._later.wait(), fault.seconds)
+            await asyncio.wait_for(self._later.wait(), strike.fault.seconds)
         return reply.sent()
 
-    async def _drop(self, asked: Asked, _: Fault) -> web.StreamResponse:
+    async def _drop(self, asked: Asked, _: Strike) -> web.StreamResponse:
         _hang_up(asked)
         return web.Response()
 
-    async def _stale(self, asked: Asked, _: Fault) -> web.StreamResponse:
+    async def _stale(self, asked: Asked, _: Strike) -> web.StreamResponse:
         old = self._given.get(asked.key)
         if old is None:
             return (await self._true(asked)).sent()
         return (old if asked.call is None else old.but(id=asked.call["id"])).sent()
 
-    async def _other(self, asked: Asked, _: Fault) -> web.StreamResponse:
+    async def _other(self, asked: Asked, _: Strike) -> web.StreamResponse:
         return (await self._ask(self._fork, asked)).sent()
 
-    async def _alter(self, asked: Asked, _: Fault) -> web.StreamResponse:
+    async def _alter(self, asked: Asked, strike: Strike) -> web.StreamResponse:
         reply = await self._true(asked)
         said = json.loads(reply.body)
         if asked.call is None:
-            return replace(reply, body=json.dumps(alter(said, self._rng)).encode()).sent()
+            altered, strike.change = alter(said, self._rng)
+            return replace(reply, body=json.dumps(altered).encode()).sent()
         if "result" not in said:
             return reply.sent()
-        return reply.but(result=alter(said["result"], self._rng)).sent()
+        altered, strike.change = alter(said["result"], self._rng)
+        return reply.but(result=altered).sent()
 
 
 def _read(request: web.Request, body: bytes) -> Asked:

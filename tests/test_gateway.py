@@ -168,15 +168,16 @@ async def test_one_field_of_an_answer_is_another(bench: Bench) -> None:
 )
 def test_an_altered_value_differs_in_one_place_and_keeps_its_shape(value: Any) -> None:
     for seed in range(20):
-        altered = alter(value, random.Random(seed))
+        altered, change = alter(value, random.Random(seed))
         assert altered != value
+        assert change is not None
         assert type(altered) is type(value)
         assert len(json.dumps(altered)) in range(len(json.dumps(value)) - 1, 40)
 
 
 @pytest.mark.parametrize("value", [None, [], {}, [None]])
 def test_what_has_no_field_stays(value: Any) -> None:
-    assert alter(value, random.Random(1)) == value
+    assert alter(value, random.Random(1)) == (value, None)
 
 
 def test_the_same_seed_gives_the_same_faults_and_in_time_each_kind() -> None:

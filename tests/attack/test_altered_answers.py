@@ -78,7 +78,7 @@ class Liar:
 
     def _change(self, said: Any) -> Any:
         self.told = said
-        return alter_at(said, self._place, random.Random(1)) if said == self._true else said
+        return alter_at(said, self._place, random.Random(1))[0] if said == self._true else said
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         asked = request.path.strip("/") or json.loads(await request.read())["method"]

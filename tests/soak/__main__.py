@@ -9,10 +9,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import shutil
 import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from storage import close, open_engine
@@ -40,15 +43,27 @@ def main() -> None:
     engines = [chosen.engine] if chosen.engine else ENGINES
     print(f"seed {chosen.seed}: {chosen.kills} kills, {chosen.payments} payments per engine")
     lacking: list[str] = []
-    with tempfile.TemporaryDirectory() as folder, postgres_server() as server:
+    folder = Path(tempfile.mkdtemp(prefix="soak-"))
+    with _kept(folder), postgres_server() as server:
         for engine in engines:
-            place = Path(folder, engine)
+            place = folder / engine
             place.mkdir()
             books, hooks = (_make_database(server, place, engine) for _ in range(2))
             lacking += asyncio.run(_soak(engine, place, books, chosen))
             asyncio.run(_soak_deliveries(engine, hooks, chosen))
     if lacking:
         sys.exit("\n".join(lacking))  # with 1
+
+
+@contextmanager
+def _kept(folder: Path) -> Iterator[None]:
+    """Remove the folder in the end, unless there is something to look into."""
+    try:
+        yield
+    except BaseException:
+        print(f"kept: logs, what befell requests and SQLite's database, in {folder}", flush=True)
+        raise
+    shutil.rmtree(folder)
 
 
 def _make_database(server: str, folder: Path, engine: str) -> str:
@@ -89,8 +104,8 @@ async def _soak(engine: str, folder: Path, url: str, chosen: argparse.Namespace)
         tell(", ".join(f"{count} {name}" for name, count in sorted(what.items())))
     tell(
         f"the books are equal after {found.killed} kills: {found.deposits} deposits, each once, "
-        f"{found.orphaned} orphaned, {found.invoices} invoices, {found.events} events; "
-        f"{time.monotonic() - begun:.0f} s"
+        f"{found.orphaned} orphaned, {found.mended} mended, {found.invoices} invoices, "
+        f"{found.events} events; {time.monotonic() - begun:.0f} s"
     )
     return [f"{engine}: {each}" for each in unreached(found, chosen.kills, chosen.payments)]
 

@@ -6,11 +6,14 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 
+import msgspec
 from cryptography.fernet import Fernet
 
 import storage
@@ -20,13 +23,23 @@ from tests.real.process import Daemon, lapse
 from tests.real.shop import until
 from tests.soak import nets
 from tests.soak.chance import Chance
-from tests.soak.verdict import Found, judge, standing
+from tests.soak.mending import await_warnings, mend
+from tests.soak.verdict import (
+    Found,
+    differences,
+    judge,
+    paid_of,
+    read_books,
+    standing,
+    truth,
+)
 from watcher import clock
 from watcher.config import load
 from watcher.daemon import build_policy
 from watcher.daemon.sandbox import XPUBS
+from watcher.domain.blocks import BlockRef
 from watcher.domain.invoices import Invoice
-from watcher.domain.money import Method, Price
+from watcher.domain.money import Method, Network, Price
 from watcher.invoicing import NewInvoice, cancel_invoice, open_invoice, select_method
 from watcher.merchants import add_merchant
 from watcher.policy import Policy
@@ -117,29 +130,48 @@ async def live(
     """Let a daemon die as planned; what its books hold in the end.
 
     Raises:
-        AssertionError: a finding.
+        AssertionError: a finding; beside the daemon's log is what befell requests.
     """
+    async with opened(folder, database_url, plan.seed) as run:
+        try:
+            while run.wants(plan):
+                await run.life()
+                if run.killed % 10 == 0:
+                    tell(run.progress())
+            return await run.end()
+        except AssertionError:
+            _keep(folder, run.chance.nets)
+            raise
+
+
+@asynccontextmanager
+async def opened(folder: Path, database_url: str, seed: int) -> AsyncIterator[Run]:
+    """A shop on three networks, and a daemon that is not started yet."""
     (folder / "watcher.key").write_text(Fernet.generate_key().decode() + "\n")
-    async with nets.open_nets(plan.seed) as networks:
+    async with nets.open_nets(seed) as networks:
         port, path = free_port(), folder / "watcher.toml"
         path.write_text(nets.config(networks, port, database_url, str(folder)))
         policy = build_policy(load(path, {}))
         engine = storage.open_engine(database_url)
-        chance = Chance(plan.seed, networks)
-        shop = Shop(engine, policy, random.Random(plan.seed + 1))
+        shop = Shop(engine, policy, random.Random(seed + 1))
         try:
             await shop.open()
             with Watcher(path, port) as daemon:
-                run = Run(daemon, engine, chance, shop)
-                while run.wants(plan):
-                    await run.life()
-                    if run.killed % 10 == 0:
-                        tell(run.progress())
-                await run.end()
-            found = await judge(engine, policy, networks, chance, shop.merchant_id)
-            return replace(found, killed=run.killed)
+                yield Run(daemon, engine, Chance(seed, networks), shop)
         finally:
             await storage.close(engine)
+
+
+def _keep(folder: Path, networks: Sequence[nets.Net]) -> None:
+    """Leave beside the daemon's log what befell requests, a line each, in the order of time."""
+    strikes = [
+        {"network": net.name, "endpoint": name, **msgspec.to_builtins(strike)}
+        for net in networks
+        for name, gateway in zip("ab", net.gateways, strict=True)
+        for strike in gateway.strikes
+    ]
+    strikes.sort(key=itemgetter("at"))
+    (folder / "strikes.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, strikes)))
 
 
 class Run:
@@ -147,7 +179,7 @@ class Run:
 
     def __init__(self, daemon: Watcher, engine: Engine, chance: Chance, shop: Shop) -> None:
         self.daemon, self.engine, self.chance, self.shop = daemon, engine, chance, shop
-        self.killed = 0
+        self.killed, self.mended = 0, 0
         self._begun = time.monotonic()
 
     def wants(self, plan: Plan) -> bool:
@@ -159,7 +191,7 @@ class Run:
     async def life(self) -> None:
         """Start it, let things happen, and kill it: while it starts, or amid its work."""
         rng = self.shop.rng
-        before = await self._tips()
+        before = await self.tips()
         await self._happen()
         self.daemon.start()
         if rng.random() < 0.2:
@@ -167,7 +199,7 @@ class Run:
         else:
             await self._wait_for_step(before, START_SECONDS)
             for _ in range(rng.randint(2, 12)):
-                before = await self._tips()
+                before = await self.tips()
                 await self._happen()
                 await self._wait_for_step(before, STEP_SECONDS)
             await asyncio.sleep(rng.choice((0, 0.05, 0.5)) * rng.random())
@@ -187,35 +219,61 @@ class Run:
         deadline = time.monotonic() + seconds
 
         async def stepped() -> bool:
-            return await self._tips() != before or time.monotonic() > deadline
+            return await self.tips() != before or time.monotonic() > deadline
 
         while not await stepped():
             self.chance.change_faults()
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _tips(self) -> object:
+    async def tips(self) -> dict[Network, BlockRef]:
+        """Our newest block on each network."""
         async with storage.read(self.engine) as conn:
             return await storage.cursors.tips(conn)
 
-    async def end(self) -> None:
-        """With endpoints that are well, read all there is; stop in good order."""
+    async def end(self) -> Found:
+        """With endpoints that are well, read all there is; mend what their word hid; compare.
+
+        Raises:
+            AssertionError: a finding.
+        """
         self.chance.calm()
-        heads = {net.name: net.head.hash.removeprefix("0x") for net in self.chance.nets}
+        nets, policy, merchant_id = self.chance.nets, self.shop.policy, self.shop.merchant_id
+        heads = {net.name: net.head.hash.removeprefix("0x") for net in nets}
         self.daemon.start()
 
-        async def over() -> bool:
-            self.daemon.check()
+        async def is_read() -> bool:
+            tips = await self.tips()
+            return {name: tip.hash for name, tip in tips.items()} == heads
+
+        await self._until(is_read, "all is read")
+        reads = await truth(nets, policy)
+        found = differences(await read_books(self.engine, merchant_id), reads)
+        if found.all:
+            await mend(self.daemon, self.engine, policy, nets, found)
+            self.mended = len(found.all)
+        after = differences(await read_books(self.engine, merchant_id), reads)
+        rumours = [each for each in after.false if each in found.false]
+
+        async def is_confirmed() -> bool:
             async with storage.read(self.engine) as conn:
-                tips = await storage.cursors.tips(conn)
-                counts = await storage.deposits.counts(conn)
-            at = {name: tip.hash for name, tip in tips.items()}
-            return at == heads and not counts.get("pending")
+                held = [await storage.deposits.pending(conn, net.name) for net in nets]
+            return {paid_of(each) for each in chain(*held)} == {*rumours}
+
+        await self._until(is_confirmed, "all is confirmed that is true")
+        await await_warnings(self.engine, rumours)
+        assert await self.daemon.stop() == 0
+        found_all = await judge(self.engine, policy, self.chance, merchant_id, reads, rumours)
+        return replace(found_all, killed=self.killed, mended=self.mended)
+
+    async def _until(self, look: Callable[[], Awaitable[bool]], what: str) -> None:
+        async def seen() -> bool:
+            self.daemon.check()
+            return await look()
 
         try:
-            await until(over, "all is read and confirmed", END_SECONDS)
+            await until(seen, what, END_SECONDS)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{await standing(self.engine)}") from error
-        assert await self.daemon.stop() == 0
 
     def progress(self) -> str:
         happened = self.chance.happened

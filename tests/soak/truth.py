@@ -33,6 +33,8 @@ class Paid(NamedTuple):
     method: str
     units: int
     to: str
+    block_number: int
+    block_hash: str
 
 
 class Read(NamedTuple):
@@ -69,7 +71,8 @@ async def read_evm(network: str, url: str, contracts: Contracts) -> Read:
                 moves = [*_evm_logs(network, receipt["logs"], contracts)]
                 if network == "ethereum":
                     moves += _ether(tx, trace["result"], contracts[""])
-                paid += [Paid(network, tx["hash"][2:], *move) for move in moves]
+                place = (number, block["hash"][2:])
+                paid += [Paid(network, tx["hash"][2:], *move, *place) for move in moves]
     return Read(head["hash"][2:], frozenset(hashes), tuple(paid))
 
 
@@ -132,13 +135,14 @@ async def read_tron(url: str, contracts: Contracts) -> Read:
 
         head = await ask("getnowblock")
         for number in range(1, head["block_header"]["raw_data"]["number"] + 1):
-            transactions = (await ask("getblockbynum", num=number)).get("transactions", [])
+            block = await ask("getblockbynum", num=number)
+            transactions, place = block.get("transactions", []), (number, block["blockID"])
             infos = await ask("gettransactioninfobyblocknum", num=number) if transactions else []
             for tx, info in zip(transactions, infos, strict=True):
                 hashes.add(tx["txID"])
                 if tx["ret"][0]["contractRet"] == "SUCCESS":
                     moves = _tron_moves(tx, info, contracts, by_hex)
-                    paid += [Paid("tron", tx["txID"], *move) for move in moves]
+                    paid += [Paid("tron", tx["txID"], *move, *place) for move in moves]
     return Read(head["blockID"], frozenset(hashes), tuple(paid))
 
 

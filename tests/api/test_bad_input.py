@@ -112,6 +112,12 @@ async def test_what_is_no_json_is_refused(
     await refuses(shop, status, code, [], data=content, headers=JSON)
 
 
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+async def test_a_body_that_is_not_packed_as_it_says_is_refused(shop: Shop, coding: str) -> None:
+    headers = {**JSON, "Content-Encoding": coding}
+    await refuses(shop, 400, "not_json", [], data=b"no archive", headers=headers)
+
+
 async def test_a_body_of_2_mb_is_refused(shop: Shop) -> None:
     body = io.BytesIO(b" " * 2_000_000)
     await refuses(shop, 413, "too_large", [], data=body, headers=JSON)

@@ -164,8 +164,9 @@ async def test_another_merchants_invoice_is_not_found(face: str, shop: Shop) -> 
         ({"data": "[" * 100_000}, 400),
         ({"data": b"\xff"}, 400),
         ({"data": "{}"}, 400),
+        ({"data": b"{}", "headers": {"Content-Encoding": "gzip"}}, 400),
     ],
-    ids=["cut", "an array", "no number", "deep", "no text", "empty"],
+    ids=["cut", "an array", "no number", "deep", "no text", "empty", "not packed"],
 )
 async def test_a_bad_body_is_told_in_the_faces_envelope(
     face: str, shop: Shop, sent: Json, status: int

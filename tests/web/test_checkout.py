@@ -294,6 +294,27 @@ async def test_another_site_cannot_act_for_the_payer(shop: Shop, form: str) -> N
     assert await shop.show(invoice) == before
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        pytest.param("application/x-www-form-urlencoded; charset=bogus", b"a=1", id="charset"),
+        pytest.param("application/x-www-form-urlencoded; charset=hex", b"a=1", id="no charset"),
+        pytest.param("application/x-www-form-urlencoded", b"a=\xff", id="no UTF-8"),
+        pytest.param("multipart/form-data", b"a", id="no boundary"),
+        pytest.param("multipart/form-data; boundary=x", b"a", id="no part"),
+    ],
+)
+async def test_a_form_that_cannot_be_read_changes_nothing(
+    shop: Shop, kind: str, body: bytes
+) -> None:
+    invoice = await waiting(shop)
+    path, headers = f"/pay/{invoice['id']}/cancel", {"Content-Type": kind}
+    async with shop.http.post(path, data=body, headers=headers) as response:
+        assert response.status == 400
+        assert "the form cannot be read" in await response.text()
+    assert (await shop.show(invoice))["status"] == "awaiting_payment"
+
+
 async def test_a_changed_address_is_never_shown(shop: Shop) -> None:
     invoice = await waiting(shop)
     async with storage.write(shop.engine) as conn:

@@ -120,6 +120,8 @@ def _of_exception(error: Exception, request_id: str, path: str) -> Problem:
             return of_refusal(error)
         case ChainError():  # its text holds no URL, key or token
             return Problem(503, str(error), code="chain_unavailable")
+        case web.RequestPayloadError():  # packed or cut into chunks, but not as it says
+            return Problem(400, "the body cannot be read")
         case storage.StorageUnavailable():
             log.warning("no database", request_id=request_id)
             again = {"Retry-After": "5"}

@@ -21,7 +21,7 @@ from watcher.questionnaire import answer_questionnaire
 from watcher.refused import BadField, MoneySeen, NotFound, NotOpen
 from watcher.web.drawing import Setting, draw, heading
 from watcher.web.messages import LANGUAGES, words_for
-from watcher.web.pages import HEADERS, as_page, is_foreign, root_of, show
+from watcher.web.pages import HEADERS, as_page, is_foreign, posted, root_of, show
 from watcher.web.paying import draw_qr
 from watcher.web.scene import Scene, read_scenes
 from watcher.web.sight import Phase, Sight, sight_of
@@ -149,7 +149,7 @@ async def _form(request: web.Request) -> dict[str, str]:
     count(request)
     if is_foreign(request, request.app[POLICY].public_url):
         raise Problem(403, "this must be sent from the page itself")
-    return {name: text for name, text in (await request.post()).items() if isinstance(text, str)}
+    return dict(await posted(request))
 
 
 async def _do(request: web.Request, change: Callable[[Conn], Awaitable[None]]) -> web.Response:

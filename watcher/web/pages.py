@@ -9,6 +9,7 @@ from functools import partial, wraps
 import structlog
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from multidict import MultiDict
 
 import storage
 from watcher.api.errors import REFUSALS, TITLES, Problem
@@ -76,6 +77,19 @@ def is_foreign(request: web.Request, public_url: str) -> bool:
         return False
     site, _, _ = public_url.partition("://")[2].partition("/")
     return origin.partition("://")[2] not in (site, request.host)
+
+
+async def posted(request: web.Request) -> MultiDict[str]:
+    """The texts of the form that a page sent.
+
+    Raises:
+        Problem: 400, it is none.
+    """
+    try:
+        fields = await request.post()
+    except (ValueError, LookupError, web.RequestPayloadError) as error:  # LookupError: its charset
+        raise Problem(400, "the form cannot be read") from error
+    return MultiDict((name, text) for name, text in fields.items() if isinstance(text, str))
 
 
 def as_page(handler: Handler) -> Handler:

@@ -22,7 +22,7 @@ from watcher.clock import now
 from watcher.refused import Refused
 from watcher.status import network_rows
 from watcher.web.dashboard.sessions import SESSIONS, Session
-from watcher.web.pages import Handler, as_page, is_foreign, root_of, show
+from watcher.web.pages import Handler, as_page, is_foreign, posted, root_of, show
 
 SESSION: web.RequestKey[Session] = web.RequestKey("session", Session)
 DONE = "deposit_watcher_done"
@@ -124,17 +124,15 @@ async def form_of(request: web.Request) -> MultiDict[str]:
     """What a form of ours brought, but for the token that proves it to be ours."""
     if request.content_type != FORM:
         raise Problem(415, f"send a form as Content-Type: {FORM}")
-    form: MultiDict[str] = MultiDict()
-    for name, text in (await request.post()).items():
-        if name != "csrf" and isinstance(text, str):
-            form.add(name, text)
+    form = await posted(request)
+    form.popall("csrf", None)
     return form
 
 
 async def _require_own_form(request: web.Request, session: Session) -> None:
     if request.content_type != FORM:
         raise Problem(415, f"send a form as Content-Type: {FORM}")
-    told = (await request.post()).get("csrf")
+    told = (await posted(request)).get("csrf", "")
     foreign = is_foreign(request, request.app[POLICY].public_url)
-    if foreign or not isinstance(told, str) or not session.vouches_for(told):
+    if foreign or not session.vouches_for(told):
         raise Problem(403, "this form is not from here, or too old: go back, reload, try again")

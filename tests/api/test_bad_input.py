@@ -113,9 +113,14 @@ async def test_what_is_no_json_is_refused(
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
-async def test_a_body_that_is_not_packed_as_it_says_is_refused(shop: Shop, coding: str) -> None:
-    headers = {**JSON, "Content-Encoding": coding}
+async def test_a_body_that_is_not_packed_as_it_says_is_refused(
+    shop: Shop, coding: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {**JSON, "Content-Encoding": coding, "Connection": "close"}
     await refuses(shop, 400, "not_json", [], data=b"no archive", headers=headers)
+    answer = await shop.ask("POST", "/v1/invoices", "wrong", data=b"no archive", headers=headers)
+    assert answer.status == 401
+    assert "Traceback" not in caplog.text
 
 
 async def test_a_body_of_2_mb_is_refused(shop: Shop) -> None:

@@ -59,16 +59,18 @@ TITLES = {
     503: ("Service Unavailable", "unavailable"),
 }
 
+NO_HTTP = (HttpProcessingError, web.RequestPayloadError)
+
 log = structlog.get_logger()
 
 
 def is_ours(record: logging.LogRecord) -> bool:
     """Whether a line of aiohttp's log tells of more than a request that is no HTTP.
 
-    Such a request is answered 400 before any of our code. Its traceback would repeat what was sent,
-    keys too.
+    Such a request is answered 400 before any of our code, or its body is read to the end after our
+    answer. Its traceback would repeat what was sent, keys too.
     """
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+    return not (record.exc_info and isinstance(record.exc_info[1], NO_HTTP))
 
 
 class Problem(Exception):

@@ -11,8 +11,8 @@ from sqlalchemy import update
 
 import storage
 from storage import Engine
+from tests.api.shop import DAI, FIRST, Json, Shop, make_policy, open_shop, serve
 from tests.api.shop import ETH as ETHER
-from tests.api.shop import FIRST, Json, Shop, make_policy, open_shop, serve
 from tests.api.shop import USDT as TETHER
 from tests.web.payer import listen, look, send
 from watcher.api import Access
@@ -63,7 +63,7 @@ async def test_the_payer_chooses_among_what_is_offered(shop: Shop) -> None:
     invoice = await waiting(shop, methods=[ETHER, TETHER], name="Order #8821")
     page = await look(shop, invoice)
     assert page.phase == "choose"
-    for text in ("Shop", "10 USD", "Order #8821", "ETH", "0.005", "on Ethereum", "USDT"):
+    for text in ("Shop", "10.00 USD", "Order #8821", "ETH", "0.005", "on Ethereum", "USDT"):
         assert text in page.words
     assert FIRST not in page.text
 
@@ -95,6 +95,18 @@ async def test_what_is_not_offered_is_refused(shop: Shop, method: str) -> None:
     assert (await shop.show(invoice))["selected"] is None
 
 
+async def test_a_code_for_another_coin_is_another_picture(engine: Engine) -> None:
+    """Though the amount is the same: a browser keeps a picture that it knows by its name."""
+    policy = make_policy(rates={"fixed": {"USDT/USD": "1", "DAI/USD": "1"}})
+    async with serve(engine, policy) as http:
+        shop = await open_shop(engine, policy, http)
+        invoice = await waiting(shop, methods=[TETHER, DAI])
+        pages = [await send(shop, invoice, "select", method=coin) for coin in (TETHER, DAI)]
+        assert [page.by_id("amount") for page in pages] == ["10", "10"]
+        codes = {re.findall(r'qr\.svg\?v=(\w+)"', page.text)[0] for page in pages}
+        assert len(codes) == 2
+
+
 async def test_the_wallet_gets_the_whole_payment(shop: Shop) -> None:
     page = await look(shop, await waiting(shop))
     uri = f"ethereum:{USDT_CONTRACT}@1/transfer?address={FIRST}&amp;uint256=10000000"
@@ -108,7 +120,7 @@ async def test_a_part_asks_for_the_exact_rest(shop: Shop) -> None:
     assert page.phase == "partial"
     assert page.by_id("amount") == "6.666667"
     assert "uint256=6666667" in page.text
-    assert "3.33 of 10 USD so far" in page.words
+    assert "3.33 of 10.00 USD so far" in page.words
     assert "3.333333 USDT" in page.words
     await shop.pay(units=6_666_667, tx="2")
     assert (await look(shop, invoice)).phase == "confirming"
@@ -134,7 +146,7 @@ async def test_more_than_was_asked_is_said(shop: Shop) -> None:
     await shop.mine(3)
     page = await look(shop, invoice)
     assert page.phase == "paid"
-    assert "You paid 2.5 USD more than was asked." in page.words
+    assert "You paid 2.50 USD more than was asked." in page.words
 
 
 async def test_a_surplus_that_nobody_sees_is_not_mentioned(shop: Shop) -> None:
@@ -184,7 +196,7 @@ async def test_too_little_in_time_is_left_to_the_shop(shop: Shop) -> None:
     await shop.pass_time(3700)
     page = await look(shop, invoice)
     assert page.phase == "underpaid"
-    assert "4 of 10 USD arrived." in page.words
+    assert "4.00 of 10.00 USD arrived." in page.words
 
 
 async def test_money_in_another_coin_is_shown_with_the_reason(shop: Shop) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
@@ -13,6 +14,7 @@ from watcher.domain.money import Method, amount_of
 from watcher.policy import Policy
 from watcher.web.scene import Scene
 
+VERSION_DIGITS = 12
 QUIET_ZONE = 4  # modules of white around a QR code, ISO/IEC 18004 6.3.8
 
 
@@ -38,6 +40,11 @@ class Payment:
     contract: str | None
     uri: str
     """What a QR code carries."""
+
+    @property
+    def version(self) -> str:
+        """Of the QR code: a page that shows another payment now must not keep the former's."""
+        return hashlib.sha256(self.uri.encode()).hexdigest()[:VERSION_DIGITS]
 
     @property
     def opens_wallet(self) -> bool:

@@ -194,7 +194,8 @@ async def test_an_invoice_shows_all_that_is_known_of_it(shop: Shop, operator: Op
     page = await operator.open(f"invoices/{filled.invoice['id']}")
     for words in (
         "Order 8821",
-        "10 USD",
+        "10.00 USD",
+        "of it confirmed; 6.00 left",
         "4 USDT",
         "5 DAI",
         "orphaned",

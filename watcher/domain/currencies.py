@@ -22,6 +22,14 @@ MINOR_UNITS = {code: places for places, codes in _CODES.items() for code in code
 """Decimals of each currency; a coin is in no such list and has its own."""
 
 
+def written_out(amount: str, currency: str) -> str:
+    """An amount as people write it: "10" USD is 10.00; of a coin, and where it is finer, as is."""
+    missing = MINOR_UNITS.get(currency, 0) - decimals_of(amount)
+    if missing <= 0:
+        return amount
+    return f"{amount}{'' if '.' in amount else '.'}{'0' * missing}"
+
+
 def too_fine(price: Price) -> str | None:
     """Why there is no such price; None: there is."""
     places = MINOR_UNITS.get(price.currency)

@@ -13,6 +13,7 @@ from multidict import MultiDict
 
 import storage
 from watcher.api.errors import REFUSALS, TITLES, Problem
+from watcher.domain.currencies import written_out
 from watcher.refused import Refused
 from watcher.web.assets import ASSETS
 from watcher.web.messages import words_for
@@ -49,6 +50,7 @@ templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+templates.filters["written_out"] = written_out
 templates.filters["as_json"] = partial(json.dumps, indent=2, ensure_ascii=False)
 templates.globals["asset"] = lambda name: ASSETS[name].path
 

@@ -39,8 +39,8 @@ function show(event) {
   document.title = news.title;
   if (news.phase !== before) {
     say(news.heading);
+    stay(); // another end leads elsewhere, and says so anew
     if (OVER.includes(news.phase)) leave();
-    else stay();
   }
   tick();
 }

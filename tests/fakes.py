@@ -48,9 +48,13 @@ class FakeChain:
         self.moved_in_secret: list[tuple[int, Address, Method, int]] = []
         """(block number, address, method, units) that no transfer tells of; less than 0: sent."""
         self.keeps_states = True
+        """Whether it tells of balances after older blocks, too."""
         self.with_code: set[Address] | None = set()
         """Addresses at which code stands; None: nobody says."""
-        """Whether it tells of balances after older blocks, too."""
+        self.alone: dict[str, list[Transfer]] = {}
+        """What an endpoint, by name, tells of block 1 beside, be it true or not."""
+        self.copied = True
+        """Whether endpoints give copies; else what they tell is all the same."""
         self.balances_asked: list[int | None] = []
         self.reports: list[EndpointReport] = []
         self.fed: list[Round] = []
@@ -112,7 +116,7 @@ class FakeChain:
     async def copies(self, number: int) -> Mapping[str, Block]:
         self._answer()
         visible = self._visible()
-        if number >= len(visible):
+        if number >= len(visible) or not self.copied:
             return {}
         return {name: self._told(name, self._seen(visible[number])) for name in self.names}
 
@@ -175,7 +179,7 @@ class FakeChain:
         return self.fed
 
     async def survey(self) -> None:
-        self._answer()
+        """Faults are noted, and not raised."""
 
     async def capabilities(self) -> Sequence[Capability]:
         return ()
@@ -213,7 +217,8 @@ class FakeChain:
 
     def _told(self, name: str, block: Block) -> Block:
         silent, false = self.silent.get(name, set()), self.false.get(name, {})
-        told = (move for move in block.transfers if move.position not in silent)
+        alone = self.alone.get(name, []) if block.ref.number == 1 else []
+        told = (move for move in [*block.transfers, *alone] if move.position not in silent)
         return replace(block, transfers=tuple(false.get(move.position, move) for move in told))
 
     def _visible(self) -> list[Block]:

@@ -397,6 +397,57 @@ async def test_without_the_second_source_nothing_is_called_read(chain, engine):
     assert await read_seconded(engine, chain, alone) == 0  # and the status warns of it
 
 
+def by_traces(agreement: int = 2) -> Policy:
+    """A network whose blocks commit to all but what traces tell."""
+    policy = make_policy(agreement=agreement)
+    network = policy.networks[NETWORK]
+    spec = replace(network.spec, needs_traces=True)
+    return replace(policy, networks={NETWORK: replace(network, spec=spec)})
+
+
+async def test_a_call_that_one_tracer_withholds_another_tells(chain, engine):
+    """Without it what follows has another place: that of a stranger's is not the shop's."""
+    await open_shop(engine)
+    chain.names = ["own", "other"]
+    stranger, shop = (
+        make_transfer(40, position="trace/0", to=IMPORTED),
+        make_transfer(100, position="trace/0"),
+    )
+    chain.mine()
+    chain.alone = {"own": [stranger], "other": [shop, replace(stranger, position="trace/1")]}
+    follower = make_follower(chain, engine, by_traces())
+    await catch_up(follower)
+    assert await told(engine) == []
+    assert await read_seconded(engine, chain, by_traces(agreement=1)) == 0
+    assert await read_seconded(engine, chain, by_traces()) == 1
+    assert (await the_invoice(engine)).status is InvoiceStatus.CONFIRMING
+
+
+async def test_two_payments_that_endpoints_put_at_one_place_are_recorded_as_the_first(
+    chain, engine
+):
+    await open_shop(engine)
+    chain.names = ["own", "other"]
+    chain.mine()
+    chain.alone = {
+        name: [make_transfer(units, position="trace/0")]
+        for name, units in {"own": 40, "other": 60}.items()
+    }
+    chain.final = 0
+    await catch_up(make_follower(chain, engine, by_traces()))
+    assert await read_seconded(engine, chain, by_traces()) == 0
+    assert await told(engine) == ["deposit.detected", "invoice.partially_paid"]
+
+
+async def test_where_nobody_traces_a_block_it_is_read_as_ever(chain, engine):
+    await open_shop(engine)
+    chain.mine(make_transfer(100, to=IMPORTED))
+    await catch_up(make_follower(chain, engine, by_traces()))
+    await import_address(engine)
+    chain.copied = False
+    assert await read_seconded(engine, chain, by_traces()) == 1
+
+
 async def test_it_works_while_the_follower_runs(chain, follower, engine):
     """Both write; each payment is there once, and every event has its number."""
     for number in range(6):

@@ -94,6 +94,8 @@ async def _against_stored(
     rules = policy.networks[network]
     recipients = {transfer.to for transfer in block.transfers}
     watched = await storage.addresses.watched(conn, network, rules.spec.family, recipients)
-    found = find_deposits(network, block, watched, rules.rules, now)
-    stored = await storage.deposits.known(conn, [each.id for each in found]) if found else {}
-    return [(stored.get(each.id), each) for each in found]
+    found: dict[str, Deposit] = {}
+    for each in find_deposits(network, block, watched, rules.rules, now):
+        found.setdefault(each.id, each)  # of two endpoints that differ about a place, the first
+    stored = await storage.deposits.known(conn, list(found)) if found else {}
+    return [(stored.get(id), each) for id, each in found.items()]

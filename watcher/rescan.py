@@ -107,7 +107,8 @@ class Rescan:
     def _sources(self) -> int:
         """How many endpoints must show a block, where its hash does not commit to all of it."""
         rules = self._network
-        return min(rules.agreement, rules.endpoints) if rules.repeat_transfers else 1
+        several = rules.repeat_transfers or rules.spec.needs_traces
+        return min(rules.agreement, rules.endpoints) if several else 1
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -122,6 +123,7 @@ class Rescan:
             NotOurs: a block is not known to be in our chain, also after some patience.
         """
         started = time.monotonic()
+        await self._client.survey()  # who traces, and how old a block is for whom
         try:
             for number in range(self.span.first, self.span.last + 1):
                 self.added += await self._patiently(number)
@@ -138,17 +140,22 @@ class Rescan:
             ChainUnavailable: fewer show it than must repeat its transfers.
         """
         copies = await self._client.copies(number)
+        traced = not self._network.repeat_transfers
+        if traced and not copies:
+            return await self._client.block(number)  # nobody traces it
         by_hash: dict[Hash, list[Block]] = {}
         for each in copies.values():
             by_hash.setdefault(each.ref.hash, []).append(each)
         same = max(by_hash.values(), key=len, default=[])
-        if len(same) < self._sources:
-            raise ChainUnavailable(
-                f"block {number}: {len(same)} of {self._sources} endpoints show it alike"
-            )
-        moves: dict[tuple[Hash | None, str], Transfer] = {}
+        # Of those that trace the client itself requires enough.
+        needed = min(self._sources, len(copies)) if traced else self._sources
+        if len(same) < needed:
+            alike = f"{len(same)} of {needed} endpoints show it alike"
+            raise ChainUnavailable(f"block {number}: {alike}")
+        # By all that they say: what one withholds moves what follows to another position.
+        moves: dict[Transfer, Transfer] = {}
         for move in chain.from_iterable(each.transfers for each in same):
-            moves.setdefault((move.tx_hash, move.position), move)
+            moves.setdefault(replace(move, sender=None), move)
         return replace(same[0], transfers=tuple(moves.values()))
 
     async def _patiently(self, number: int) -> list[Deposit]:

@@ -143,8 +143,9 @@ class ChainClient(Protocol):
     async def copies(self, number: int) -> Mapping[str, Block]:
         """By name, each endpoint's own block at `number`, proven, where no hash commits to all.
 
-        Empty where hashes do (but for traces), and without those that give none now. Two copies of
-        one hash may show other transfers; that they do is among `warnings`.
+        Empty where hashes do, and without those that give none now; where it is traces that none
+        commits to, of those that trace. Two copies of one hash may show other transfers; on Tron
+        that they do is among `warnings`.
         """
 
     async def corroborate(self, ref: BlockRef, transfers: Sequence[Transfer]) -> frozenset[str]:

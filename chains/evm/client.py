@@ -105,7 +105,17 @@ class EvmClient:
         return None if found is None else self._listed(found.reading.block)
 
     async def copies(self, number: int) -> Mapping[str, Block]:
-        return {}  # the same hash is the same block
+        """The same hash is the same block, but for what traces tell: by those that trace."""
+        if self._tracing.mode == "off" or self._listing.rules.native_log is not None:
+            return {}
+        read = partial(self._reader.traced, number, self._listing)
+        given = await self._pool.each(occasionally(read), WHOLE_SECONDS)
+        own = {name: found.reading for name, found in given.items() if found is not None}
+        self._tracing.require_enough(number, len(own), self._options.agreement)
+        if any(reading.unknown_fields for reading in own.values()):
+            return {}  # `block` has it seconded
+        names = (endpoint.name for endpoint in self._pool.endpoints)
+        return {name: self._listed(own[name].block) for name in names if name in own}
 
     async def transaction(self, hash: Hash) -> Transaction | None:
         listing = replace(self._listing, explained=f"0x{hash}")

@@ -57,6 +57,10 @@ class BlockReader:
             tracing.note_untraced(number)
         return found
 
+    async def traced(self, number: int, listing: Listing, node: Endpoint) -> Found | None:
+        """The endpoint's own block with its own traces; raises Missing where it has none."""
+        return await self._find(number, listing, node, whole=True)
+
     async def repeats(
         self, ref: BlockRef, transfers: Sequence[Transfer], listing: Listing, node: Endpoint
     ) -> bool | None:

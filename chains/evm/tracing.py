@@ -158,6 +158,19 @@ class Tracing:
             return repeat
         return repeat | {name for name, same in said.items() if same is None and name not in able}
 
+    def require_enough(self, number: int, given: int, agreement: int) -> None:
+        """Raise ChainUnavailable where fewer gave their traces than of those that can must agree.
+
+        Who only ever fails to trace is not waited for in the end.
+        """
+        able = [
+            name
+            for name in self._able(number)
+            if self.tells(name) or self._failures.get(name, 0) < PATIENCE
+        ]
+        if given < (needed := min(agreement, len(able))):
+            raise ChainUnavailable(f"block {number}: {given} of {needed} endpoints give its traces")
+
     def note_untraced(self, number: int) -> None:
         """Remember that a block was read without traces, for the operator to see."""
         if self.mode == "off":

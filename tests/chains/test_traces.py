@@ -468,3 +468,43 @@ async def test_a_block_that_left_the_chain_is_vouched_for_by_nobody(
         moves = await internal(client)
         anvil.reorg(1)
         assert await client.corroborate(block.ref, moves) == frozenset()
+
+
+# Reading again.
+
+
+async def test_each_endpoint_that_traces_gives_its_own_copy(
+    anvil: Anvil, nodes: list[Proxy]
+) -> None:
+    pay(anvil, 5)
+
+    async def silent(call: Call) -> Any:
+        traced = await call.ask()
+        traced[0]["result"]["calls"] = []
+        return call.reply(result=traced)
+
+    nodes[0].fail(silent, GETH)
+    untraced(nodes[2])
+    urls = [each.url for each in nodes]
+    async with open_client(*urls, traces="auto", agreement=2) as client:
+        await client.survey()
+        assert await found(client) == []
+        copies = await client.copies(1)
+        assert list(copies) == ["a", "b"]
+        assert copies["a"].ref == copies["b"].ref
+        traced = [m.units for m in copies["b"].transfers if m.position.startswith("trace/")]
+        assert traced == [5]
+        nodes[1].fail(AWAY, GETH)
+        with pytest.raises(ChainUnavailable, match="block 1: 1 of 2 endpoints give its traces"):
+            await client.copies(1)
+
+
+@pytest.mark.parametrize("mode", ["auto", "off"])
+async def test_where_nobody_traces_a_hash_commits_to_all_that_is_told(
+    anvil: Anvil, nodes: list[Proxy], mode: Any
+) -> None:
+    pay(anvil, 5)
+    untraced(*nodes)
+    async with open_client(nodes[0].url, nodes[1].url, traces=mode, agreement=2) as client:
+        await client.survey()
+        assert await client.copies(1) == {}

@@ -438,6 +438,35 @@ class Mute(FakeChain):
         return [replace(each, units=None) if each.method == METHOD else each for each in found]
 
 
+class Dumb(FakeChain):
+    """No address of it has a balance."""
+
+    async def balances(
+        self,
+        addresses: Sequence[Address],
+        assets: Sequence[Asset],
+        final: BlockRef,
+        number: int | None = None,
+    ) -> Sequence[Holding]:
+        found = await super().balances(addresses, assets, final, number)
+        return [replace(each, units=None) for each in found]
+
+
+async def test_an_address_that_can_never_be_compared_leaves_the_first_turn_to_others(
+    engine: Engine,
+) -> None:
+    await open_shop(engine)
+    world = World(engine)
+    world.chain = Dumb()
+    world.follower = make_follower(world.chain, engine, POLICY)
+    await world.live(3)
+    await world.audit()
+    later = Address("0x" + "f9" * 20)
+    async with storage.write(engine) as conn:
+        await open_in_shop(conn, make_invoice(key="2", addresses={FAMILY: later}))
+        assert await storage.holdings.urgent(conn, NETWORK, FAMILY, 0) == [later, ADDRESS]
+
+
 async def test_a_token_without_a_balance_is_told_and_is_not_empty(engine: Engine) -> None:
     await open_shop(engine)
     world = World(engine)

@@ -233,7 +233,8 @@ class Audit:
         await storage.cursors.hold(conn, self._network)
         today = await read_accounts(conn, self._network, list(results))
         same = {h: r for h, r in results.items() if today[_key(h)] == accounts[_key(h)]}
-        addresses = {each.address for each in results}
+        # Also those of which nothing could be compared: their turn is over as well.
+        addresses = {address for address, _ in accounts}
         measured = await storage.holdings.get(conn, self._network, addresses)
         measures = {each: dict(measured.get(each, {})) for each in addresses}
         new: list[Finding] = []

@@ -40,7 +40,9 @@ async def test_the_token_opens_the_page_that_was_wanted(operator: Operator) -> N
     assert (page.status, page.path) == (200, "/admin/invoices?view=all")
 
 
-@pytest.mark.parametrize("wanted", ["../pay/inv_1", "x\r\nSet-Cookie: a=b", "<script>"])
+@pytest.mark.parametrize(
+    "wanted", ["../pay/inv_1", "%2E./pay/inv_1", "x\r\nSet-Cookie: a=b", "<script>"]
+)
 async def test_after_the_login_one_stays_in_the_dashboard(operator: Operator, wanted: str) -> None:
     page = await operator.log_in(wanted=wanted)
     assert (page.status, page.path) == (200, "/admin/")

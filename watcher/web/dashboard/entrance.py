@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 from aiohttp import web
 
@@ -63,4 +64,4 @@ def _page(request: web.Request, wanted: str, wrong: bool = False) -> web.Respons
 
 def _next(text: str) -> str:
     """Where to go below /admin/; the overview for what is no such path."""
-    return text if NEXT.fullmatch(text) and ".." not in text else ""
+    return text if NEXT.fullmatch(text) and ".." not in unquote(text) else ""

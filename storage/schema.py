@@ -42,6 +42,7 @@ merchants = table(
     string("name"),
     number("last_seq"),
     number("created_at"),
+    Column("logo", LargeBinary),
 )
 
 keys = table(

@@ -22,6 +22,7 @@ from typer.main import get_command
 from storage import close, open_engine
 from storage.migrate import schema_state
 from tests.test_derivation import ACCOUNT_XPUB, PHRASE
+from tests.web.png import paint
 from watcher.cli import app
 
 ROOT = Path(__file__).parent.parent
@@ -190,6 +191,35 @@ def test_a_merchant_is_paid_from_the_command_line(office: Shell) -> None:
     assert office.does("wallet", "skip", "--to", "10").endswith("is 10")
 
 
+def test_a_logo_is_set_and_removed(office: Shell) -> None:
+    merchant = office.does("merchant", "add", "Shop")
+    of_shop = ("merchant", "logo", "--merchant", merchant)
+    (office.folder / "logo.png").write_bytes(paint(8, 8))
+
+    assert office.does(*of_shop, "logo.png") == f"{merchant} has a logo now"
+    [row] = json.loads(office.does("merchant", "list", "--json"))
+    assert row["has_logo"] is True
+    assert office.does(*of_shop, "--remove") == f"{merchant} has no logo now"
+    [row] = json.loads(office.does("merchant", "list", "--json"))
+    assert row["has_logo"] is False
+    office.fails(*of_shop, code=2)
+    office.fails(*of_shop, "logo.png", "--remove", code=2)
+
+
+def test_what_can_be_no_logo_is_told(office: Shell) -> None:
+    merchant = office.does("merchant", "add", "Shop")
+    of_shop = ("merchant", "logo", "--merchant", merchant)
+    (office.folder / "logo.svg").write_text("<svg/>")
+    (office.folder / "big.png").write_bytes(paint(8, 8).ljust(2**20))
+
+    assert office.fails(*of_shop, "logo.svg") == "logo: must be a PNG, JPEG or WebP picture"
+    assert office.fails(*of_shop, "big.png") == "logo: must have at most 256 KiB"
+    told = office.fails(*of_shop, "gone.png")
+    assert told == "logo: gone.png cannot be read: No such file or directory"
+    told = office.fails("merchant", "logo", "--merchant", "mer_none", "--remove")
+    assert told == "merchant: there is no such merchant"
+
+
 def test_a_key_is_shown_once_and_revoked(office: Shell) -> None:
     merchant = json.loads(office.does("merchant", "add", "Shop", "--json"))["id"]
     made = json.loads(office.does("key", "add", "--merchant", merchant, "--json"))
@@ -281,7 +311,8 @@ def write_on(path: Path, stop: threading.Event, rows: list[int]) -> None:
             conn.execute("BEGIN IMMEDIATE")
             for half in "ab":
                 id = f"mer_{rows[-1]}{half}"
-                conn.execute("INSERT INTO merchants VALUES (?, 'x', 0, 0)", (id,))
+                row = "INSERT INTO merchants (id, name, last_seq, created_at) VALUES (?, 'x', 0, 0)"
+                conn.execute(row, (id,))
             conn.execute("COMMIT")
 
 

@@ -1,4 +1,4 @@
-"""PNG as browsers write it (8 bits, RGB or RGBA), as the grey levels that a camera sees."""
+"""PNG as browsers write it (8 bits, RGB or RGBA): as the grey levels a camera sees; and painted."""
 
 from __future__ import annotations
 
@@ -22,6 +22,24 @@ def grey(png: bytes) -> memoryview:
         above = _unfiltered(packed[start], packed[start + 1 : start + stride], above, step)
         levels += above[1::step]
     return memoryview(bytes(levels)).cast("B", (height, width))
+
+
+def paint(width: int, height: int, colour: bytes = b"\x1d\x4e\xd8") -> bytes:
+    """A picture of one colour, RGB or RGBA."""
+    [kind] = [kind for kind, channels in CHANNELS.items() if channels == len(colour)]
+    rows = (b"\0" + colour * width) * height
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(content))
+        + name
+        + content
+        + struct.pack(">I", zlib.crc32(name + content))
+        for name, content in chunks
+    )
 
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:

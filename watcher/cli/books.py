@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,15 +10,18 @@ import typer
 import storage
 from storage import Conn
 from storage.keys import Key
-from watcher import merchants
+from watcher import logos, merchants
 from watcher.cli.context import in_database, settings_of, show_json, show_table
 from watcher.clock import now, rfc3339
 from watcher.keys import load_box
 from watcher.policy import Policy
+from watcher.refused import BadField
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-merchant_app = typer.Typer(help="Add and list merchants.", no_args_is_help=True)
+merchant_app = typer.Typer(
+    help="Add and list merchants, and set their logos.", no_args_is_help=True
+)
 key_app = typer.Typer(help="Add, list and revoke API keys of merchants.", no_args_is_help=True)
 
 
@@ -46,16 +50,46 @@ def add_merchant(
 def list_merchants(context: typer.Context, as_json: Json = False) -> None:
     """List every merchant."""
 
-    async def work(conn: Conn, policy: Policy) -> list[tuple[str, str, str]]:
+    async def work(conn: Conn, policy: Policy) -> list[tuple[str, str, bool, str]]:
         found = await storage.merchants.listing(conn)
-        return [(each.id, each.name, rfc3339(each.created_at)) for each in found]
+        return [(each.id, each.name, each.has_logo, rfc3339(each.created_at)) for each in found]
 
     rows = in_database(context, work)
-    columns = ("id", "name", "created_at")
+    columns = ("id", "name", "has_logo", "created_at")
     if as_json:
         show_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:
         show_table("Merchants", columns, rows)
+
+
+@merchant_app.command("logo")
+def set_logo(
+    context: typer.Context,
+    merchant: Annotated[str, typer.Option(help="The merchant's id.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="A PNG, JPEG or WebP picture of at most 256 KiB.")
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Show none any more.")] = False,
+) -> None:
+    """Set or remove the picture that payers see."""
+    if (file is None) != remove:
+        raise typer.BadParameter("give either FILE or --remove")
+    picture = None if file is None else _picture(file)
+
+    async def work(conn: Conn, policy: Policy) -> None:
+        await logos.set_logo(conn, merchant, picture)
+
+    in_database(context, work, write=True)
+    typer.echo(f"{merchant} has {'no' if remove else 'a'} logo now")
+
+
+def _picture(path: Path) -> bytes:
+    """The file, as far as it can matter: of one that is too large, enough to say so."""
+    try:
+        with path.open("rb") as file:
+            return file.read(logos.LARGEST_LOGO + 1)
+    except OSError as error:
+        raise BadField(f"{path} cannot be read: {error.strerror}", field="logo") from error
 
 
 @key_app.command("add")

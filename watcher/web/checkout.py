@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from aiohttp import web
+from aiohttp import ETag, web
 
 import storage
 from storage import Conn
@@ -17,8 +18,10 @@ from watcher.api.errors import Problem
 from watcher.api.limits import count
 from watcher.clock import now
 from watcher.domain.money import Method
+from watcher.logos import content_type_of
 from watcher.questionnaire import answer_questionnaire
 from watcher.refused import BadField, MoneySeen, NotFound, NotOpen
+from watcher.web.assets import HASH_DIGITS
 from watcher.web.drawing import Setting, draw, heading
 from watcher.web.messages import LANGUAGES, words_for
 from watcher.web.pages import HEADERS, as_page, is_foreign, posted, root_of, show
@@ -31,6 +34,7 @@ REFRESH_SECONDS = 15  # without JavaScript
 PAYABLE = {Phase.WAITING, Phase.PARTIAL}
 STEADY = {Phase.QUESTIONS, Phase.CHOOSE}  # where loading again would lose what was typed
 MOST_ITEMS = 50
+LOGO_SECONDS = 300  # until a browser asks whether the picture is still the same
 
 routes = web.RouteTableDef()
 
@@ -53,6 +57,28 @@ async def qr(request: web.Request) -> web.Response:
         raise NotFound("there is nothing to pay")
     picture = await asyncio.to_thread(draw_qr, sight.payment.uri)
     return web.Response(body=picture, content_type="image/svg+xml", headers=HEADERS)
+
+
+@routes.get(PLACE + "/logo")
+@as_page
+async def logo(request: web.Request) -> web.Response:
+    """The merchant's picture, unless the browser has it already."""
+    count(request)
+    async with storage.read(request.app[ENGINE]) as conn:
+        picture = await storage.merchants.logo_of_invoice(conn, request.match_info["id"])
+    content_type = content_type_of(picture or b"")
+    if picture is None or content_type is None:
+        raise NotFound("there is no logo")
+    known = ETag(hashlib.sha256(picture).hexdigest()[:HASH_DIGITS])
+    fresh = known in (request.if_none_match or ())
+    answer = web.Response(
+        status=304 if fresh else 200,
+        body=None if fresh else picture,
+        content_type=content_type,
+        headers=HEADERS | {"Cache-Control": f"private, max-age={LOGO_SECONDS}"},
+    )
+    answer.etag = known
+    return answer
 
 
 @routes.post(PLACE + "/select")
@@ -184,6 +210,7 @@ def _page(
         words=setting.words,
         heading=heading(sight, setting.words),
         merchant=scene.merchant,
+        logo=f"{setting.root}pay/{scene.invoice.id}/logo" if scene.has_logo else None,
         parts=draw(sight, scene.merchant, setting),
         items=_items(sight),
         languages=LANGUAGES,

@@ -26,6 +26,8 @@ class Scene:
     view: InvoiceView
     merchant: str
     """The name of whoever is paid."""
+    has_logo: bool
+    """Whether there is a picture beside the name."""
     tampered: bool
     """An address is not the one that its wallet derives: nobody may pay to it."""
     tips: Mapping[Network, BlockRef]
@@ -72,11 +74,11 @@ async def read_scenes(conn: Conn, policy: Policy, ids: Collection[str]) -> dict[
     views = await settling.view_invoices(conn, invoices)
     tampered = await find_tampered(conn, policy, invoices)
     tips = await settling.our_tips(conn, policy)
-    names = {}
+    merchants = {}
     for merchant_id in {invoice.merchant_id for invoice in invoices}:
         merchant = await storage.merchants.get(conn, merchant_id)
-        names[merchant_id] = merchant.name if merchant else ""
+        merchants[merchant_id] = (merchant.name, merchant.has_logo) if merchant else ("", False)
     return {
-        each.id: Scene(views[each.id], names[each.merchant_id], each.id in tampered, tips)
+        each.id: Scene(views[each.id], *merchants[each.merchant_id], each.id in tampered, tips)
         for each in invoices
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from typing import Any
 
@@ -100,6 +101,7 @@ async def test_what_was_not_given_is_left_out(shop: Shop) -> None:
         ({"items": [ITEM], "customer_email": "nobody"}, "customer_email"),
         ({"items": [ITEM], "metadata": {"a": "x" * 17_000}}, "metadata"),
         ({"items": [ITEM], "metadata": []}, "metadata"),
+        ({"items": [ITEM], "metadata": {"a": json.loads("[" * 300 + "]" * 300)}}, "metadata"),
         ({"items": [ITEM], "redirect_url": "javascript:alert(1)"}, "redirect_url"),
     ],
 )

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import from_json
 
 from watcher.api.compat.reading import Amount, Asked, Email, Link, Whole
 from watcher.api.models import LARGEST_METADATA
@@ -57,7 +58,7 @@ def _plain(value: dict[str, Any]) -> dict[str, Any]:
     text = _PLAIN.encode(value)
     if len(text) > LARGEST_METADATA:
         raise ValueError(f"must be at most {LARGEST_METADATA} bytes of JSON")
-    plain: dict[str, Any] = json.loads(text)
+    plain: dict[str, Any] = from_json(text)  # which is no deeper than our own API's bodies
     json.dumps(plain, allow_nan=False)  # a number beyond all bounds is none
     return plain
 

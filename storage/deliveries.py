@@ -210,6 +210,14 @@ async def listing(
     return [Delivery(*row) for row in found]
 
 
+async def awaited(conn: Conn, event_ids: Iterable[str]) -> set[str]:
+    """Which of these events a delivery waits to bring; until we end no other begins to."""
+    mine = among(conn, table.c.event_id, event_ids)
+    query = select(table.c.event_id, table.c.state).where(mine).order_by(table.c.id)
+    rows = await conn.execute(query.with_for_update())
+    return {event_id for event_id, state in rows if state in ("waiting", "held")}
+
+
 async def forget(conn: Conn, event_ids: Iterable[str]) -> None:
     """Delete the deliveries of these events, with their tries."""
     found = select(table.c.id).where(among(conn, table.c.event_id, event_ids))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, exists, func, insert, select, update
+from sqlalchemy import RowMapping, delete, func, insert, select, update
 
 from storage import deliveries, schema
 from storage.dialects import among
@@ -110,16 +110,19 @@ async def prune(conn: Conn, merchant_id: str, before: int, limit: int) -> int:
     Their deliveries go with them. What is kept has no gaps: it begins at the first event that is
     young enough, or that a delivery still waits to bring.
     """
-    mine = table.c.merchant_id == merchant_id
-    awaited = exists().where(deliveries.table.c.event_id == table.c.id, deliveries.UNFINISHED)
-    keep = select(func.min(table.c.seq)).where(mine, (table.c.created_at >= before) | awaited)
-    first: int | None = await conn.scalar(keep)
-    first = await newest(conn, merchant_id) + 1 if first is None else first
-    old = select(table.c.id).where(mine, table.c.seq < first).order_by(table.c.seq).limit(limit)
-    ids = list(await conn.scalars(old))
-    await deliveries.forget(conn, ids)
-    await conn.execute(delete(table).where(among(conn, table.c.id, ids)))
-    return len(ids)
+    query = (
+        select(table.c.id, table.c.created_at)
+        .where(table.c.merchant_id == merchant_id)
+        .order_by(table.c.seq)
+        .limit(limit)
+    )
+    oldest = await conn.execute(query)
+    old = [id for id, _ in takewhile(lambda row: row.created_at < before, oldest)]
+    awaited = await deliveries.awaited(conn, old)
+    gone = list(takewhile(lambda id: id not in awaited, old))
+    await deliveries.forget(conn, gone)
+    await conn.execute(delete(table).where(among(conn, table.c.id, gone)))
+    return len(gone)
 
 
 def _event(row: RowMapping) -> StoredEvent:

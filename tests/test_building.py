@@ -12,7 +12,7 @@ from watcher.daemon import build_policy
 from watcher.daemon.building import client_options, public_url
 from watcher.domain.money import Network
 from watcher.policy import NetworkPolicy
-from watcher.settings import Server
+from watcher.settings import Events, Server
 from watcher.status import network_warnings
 
 TWO = [{"name": name, "url": f"http://127.0.0.1/{name}"} for name in ("a", "b")]
@@ -36,6 +36,17 @@ def build(name: str, endpoints: int = 1, **network: Any) -> NetworkPolicy:
 def test_nobody_is_hedged_unless_it_is_said(chosen: dict[str, int], seconds: float | None) -> None:
     options = client_options(configure("polygon", **chosen), build("polygon", **chosen))
     assert options.hedge_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("events", "seconds"),
+    [({}, None), ({"keep_for": "forever"}, None), ({"keep_for": "90d"}, 7_776_000)],
+)
+def test_events_are_forgotten_only_where_it_is_said(
+    events: dict[str, Any], seconds: int | None
+) -> None:
+    settings = configure("polygon").model_copy(update={"events": Events(**events)})
+    assert build_policy(settings).keep_seconds == seconds
 
 
 @pytest.mark.parametrize(

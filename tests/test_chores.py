@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import update
@@ -13,11 +14,13 @@ from structlog.testing import capture_logs
 import storage
 from storage import Engine, close, open_engine
 from storage.chores import Course
-from tests.factories import NETWORK
+from tests.factories import NETWORK, make_id
 from tests.fakes import FakeChain
 from tests.world import make_policy, open_shop
 from watcher.chores import Chore, chores_of, do_if_due, run_chores
+from watcher.clock import now
 from watcher.domain.blocks import BlockRef
+from watcher.domain.events import Event, EventType
 from watcher.domain.money import Network
 
 
@@ -137,6 +140,25 @@ async def test_a_run_that_takes_too_long_is_ended(engine: Engine) -> None:
 async def test_it_ends_when_it_is_cancelled(engine: Engine, chores: list[str]) -> None:
     async with running(engine, *(Chore(name, 900, Work()) for name in chores)):
         await asyncio.sleep(0)
+
+
+async def test_events_are_forgotten_by_a_chore_only_where_it_is_said(engine: Engine) -> None:
+    for_ever = make_policy()
+    policies = for_ever, replace(for_ever, keep_seconds=86_400)
+    names = [[chore.name for chore in chores_of(engine, each, {})] for each in policies]
+    assert names == [["audit", "idempotency"], ["audit", "idempotency", "events"]]
+
+
+async def test_the_chore_forgets_what_is_older_than_is_kept(engine: Engine) -> None:
+    await open_shop(engine)
+    told = Event(EventType.INVOICE_UPDATED, make_id("mer"), make_id("inv"))
+    async with storage.write(engine) as conn:
+        for age in (9, 0):
+            await storage.events.append(conn, [(told, {})], now() - age * 86_400)
+    *_, forget = chores_of(engine, replace(make_policy(), keep_seconds=86_400), {})
+    await do_if_due(engine, forget)
+    async with storage.read(engine) as conn:
+        assert [each.seq for each in await storage.events.after(conn, make_id("mer"), 0, 9)] == [2]
 
 
 class Endless(FakeChain):

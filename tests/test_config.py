@@ -20,6 +20,9 @@ from watcher.config_file import default_toml, write_initial
 from watcher.durations import parse_duration, show_duration
 from watcher.keys import load_box
 from watcher.settings import NetworkSettings, Sandbox
+from watcher.shapes import SHORTEST_KEPT
+from watcher.webhooks.dialects import DIALECTS
+from watcher.webhooks.outcomes import JITTER
 
 TOKEN = "an-admin-token-of-some-length"
 NEEDED = {"WATCHER_ADMIN__TOKEN": TOKEN, "WATCHER_SECRETS__KEY_FILE": "watcher.key"}
@@ -44,6 +47,20 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert settings.database.url.get_secret_value() == "sqlite:///watcher.db"
     assert settings.invoices.valid_for == 3600
     assert settings.networks == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [("forever", "forever"), ("30d", 30 * 86_400), ("720h", 30 * 86_400), ("3650d", 3650 * 86_400)],
+)
+def test_events_are_kept_as_long_as_it_says(tmp_path: Path, text: str, kept: int | str) -> None:
+    assert load(None, NEEDED).events.keep_for == "forever"
+    assert load_text(tmp_path, f'[events]\nkeep_for = "{text}"').events.keep_for == kept
+
+
+def test_no_ladder_of_retries_outlasts_what_is_kept_least() -> None:
+    longest = max(sum(dialect.ladder) for dialect in DIALECTS.values())
+    assert longest * (1 + JITTER) < SHORTEST_KEPT
 
 
 def test_a_network_says_nothing_that_its_own_facts_decide(tmp_path: Path) -> None:
@@ -139,7 +156,15 @@ def test_settings_made_by_hand_read_no_environment(monkeypatch: pytest.MonkeyPat
         ('[server]\nhots = "x"', "server.hots: unknown key"),
         ("[webhook]\ntimeout_seconds = 10", "webhook: unknown key"),
         ("[webhooks]\ntimeout_seconds = 31", "webhooks.timeout_seconds: must be at most 30"),
-        ("[events]\nkeep_days = 0", "events.keep_days: must be at least 1"),
+        *(
+            (
+                f"[events]\nkeep_for = {value}",
+                'events.keep_for: must be "forever" or a duration of 30 to 36500 days, '
+                'such as "365d"',
+            )
+            for value in ('"29d"', '"36501d"', '"365"', '"for ever"', "365", "true")
+        ),
+        ("[events]\nkeep_days = 365", "events.keep_days: unknown key"),
         ("server = 5", "server: must be a table"),
         (
             '[database]\nurl = "mysql://x"',

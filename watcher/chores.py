@@ -63,8 +63,8 @@ def chores_of(
         Chore("audit", AUDIT_SECONDS, audit),
         Chore("idempotency", FORGET_SECONDS, forget_requests),
     ]
-    if policy.keep_days is not None:
-        forget = partial(forget_events, engine, policy.keep_days)
+    if policy.keep_seconds is not None:
+        forget = partial(forget_events, engine, policy.keep_seconds)
         chores.append(Chore("events", FORGET_SECONDS, lambda: forget(clock.now())))
     return chores
 

@@ -60,7 +60,7 @@ timeout_seconds = 10                     # for an answer; at most 30
 enabled = ["billium", "kuna", "txcash", "payhubix", "bitgpt"]
 
 [events]
-# keep_days = 365                        # forget older events, with their deliveries; else never
+keep_for = "forever"                     # or "365d": forget older ones, with their deliveries
 
 [rates]
 sources = ["chainlink", "kraken", "coinbase"]   # any of them, or none: then only what is fixed

@@ -10,14 +10,14 @@ LONGEST = 366 * SECONDS["d"]
 _WRITTEN = re.compile(r"([1-9][0-9]{0,9})([smhd])", re.ASCII)
 
 
-def parse_duration(text: str) -> int:
+def parse_duration(text: str, longest: int = LONGEST) -> int:
     """Seconds; raises ValueError saying what a duration looks like."""
     match = _WRITTEN.fullmatch(text)
     if match is None:
         raise ValueError('must be a duration such as "90s", "30m", "1h" or "2d"')
     seconds = int(match[1]) * SECONDS[match[2]]
-    if seconds > LONGEST:
-        raise ValueError("must be a duration of at most 366 days")
+    if seconds > longest:
+        raise ValueError(f"must be a duration of at most {longest // SECONDS['d']} days")
     return seconds
 
 

@@ -7,13 +7,12 @@ from functools import partial
 import storage
 from storage import Engine
 
-DAY_SECONDS = 86_400
 AT_ONCE = 1000
 
 
-async def forget_events(engine: Engine, keep_days: int, now: int) -> None:
-    """Delete what was told more than so many days ago, a few at a time."""
-    before = now - keep_days * DAY_SECONDS
+async def forget_events(engine: Engine, keep_seconds: int, now: int) -> None:
+    """Delete what was told more than so many seconds ago, a few at a time."""
+    before = now - keep_seconds
     async with storage.read(engine) as conn:
         merchants = await storage.merchants.listing(conn)
     for merchant in merchants:

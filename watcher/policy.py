@@ -66,8 +66,8 @@ class Policy:
     """Whether late money counts without anyone's decision."""
     payer_may_cancel: bool = True
     webhooks: WebhookPolicy = WebhookPolicy()
-    keep_days: int | None = None
-    """After so many days events are forgotten; None: never."""
+    keep_seconds: int | None = None
+    """After so long events are forgotten; None: never."""
     public_url: str = "http://127.0.0.1:8080"
     """Where payers reach our pages, without a slash at its end."""
 

@@ -65,6 +65,10 @@ class NoAddressLeft(RefusedForNow):
     """The merchant's wallets have no address left to give; add a wallet or fill the pool."""
 
 
+class EventsGone(Refused):
+    """Some of these events were forgotten, as the configuration says."""
+
+
 class TooManyWebhooks(Refused):
     """The merchant has as many webhooks as there may be; delete one first."""
 

@@ -250,7 +250,7 @@ class Compat(Section):
 class Events(Section):
     """The log of events."""
 
-    keep_days: shapes.AtLeastOne | None = None
+    keep_for: shapes.Retention = "forever"
 
 
 class Settings(BaseSettings):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -22,11 +23,21 @@ from pydantic import (
 )
 
 from watcher.domain.money import parse_amount, parse_percent, parse_price
-from watcher.durations import parse_duration
+from watcher.durations import SECONDS, parse_duration
 
 
 def _duration(value: object) -> int:
     return parse_duration(value if isinstance(value, str) else "")
+
+
+def _retention(value: object) -> object:
+    if value == "forever":
+        return value
+    with suppress(ValueError):
+        seconds = parse_duration(value if isinstance(value, str) else "", LONGEST_KEPT)
+        if seconds >= SHORTEST_KEPT:
+            return seconds
+    raise ValueError('must be "forever" or a duration of 30 to 36500 days, such as "365d"')
 
 
 def _number_or(word: str, least: int, most: int | None = None) -> Callable[[object], object]:
@@ -107,6 +118,9 @@ def _header(value: SecretStr) -> SecretStr:
 CURRENCY, DURATION = r"^[A-Za-z0-9.]{1,20}$", r"^[1-9][0-9]{0,9}[smhd]$"
 PERCENT = r"^[0-9]{1,2}(\.[0-9]{1,18})?$"
 
+SHORTEST_KEPT = 30 * SECONDS["d"]  # well above what a delivery's retries take
+LONGEST_KEPT = 36_500 * SECONDS["d"]
+
 MOST_CONFIRMATIONS = 100_000  # two weeks of Ethereum: more is a slip of the finger
 
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -131,6 +145,7 @@ Confirmations: TypeAlias = Annotated[
 ]
 Agreement: TypeAlias = Annotated[int | Literal["auto"], BeforeValidator(_number_or("auto", 1))]
 StartBlock: TypeAlias = Annotated[int | Literal["head"], BeforeValidator(_number_or("head", 0))]
+Retention: TypeAlias = Annotated[int | Literal["forever"], BeforeValidator(_retention)]
 NetworkName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*$")]
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,40}$")]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")]

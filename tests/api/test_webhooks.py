@@ -241,6 +241,23 @@ async def test_nothing_is_delivered_again_to_a_webhook_that_is_off(office: Offic
     assert (await office.shop.post(f"/v1/deliveries/{delivery.id}/redeliver")).status == 404
 
 
+async def test_a_delivery_whose_event_was_forgotten_is_there_no_more(office: Office) -> None:
+    hook = await office.add()
+    await office.shop.create()
+    async with delivering(office):
+        assert await office.settled() == {"delivered": 1}
+    [delivery] = await office.deliveries()
+    async with storage.write(office.shop.engine) as conn:
+        assert await storage.events.prune(conn, office.shop.merchant_id, now() + 1, 9) == 1
+    path = f"/v1/deliveries/{delivery.id}"
+    for answer in (await office.shop.post(f"{path}/redeliver"), await office.shop.get(path)):
+        assert (answer.status, answer.code) == (404, "not_found")
+        assert answer.body["detail"] == "there is no such delivery"
+    for listing in ("/v1/deliveries", f"/v1/webhooks/{hook['id']}/deliveries"):
+        assert (await office.shop.get(listing, after=delivery.id)).body["data"] == []
+        assert (await office.shop.get(listing)).body["data"] == []
+
+
 async def test_what_waits_follows_a_changed_url(office: Office) -> None:
     hook = await office.add("/old")
     office.receiver.manners["/old"] = [500]

@@ -11,15 +11,25 @@ from watcher.api.context import ENGINE, NEWS, POLICY
 from watcher.api.describing import Operation
 from watcher.api.models import EventQuery
 from watcher.api.reading import read_query
+from watcher.refused import EventsGone
 from watcher.render import render_event
 
 routes = web.RouteTableDef()
 
 
 @routes.get("/v1/events")
-@Operation(answers={200: answers.Events}, scope="events:read", query=EventQuery)
+@Operation(
+    answers={200: answers.Events},
+    scope="events:read",
+    query=EventQuery,
+    refuses=(EventsGone,),
+)
 async def listing(request: web.Request) -> web.Response:
-    """The events after a number, oldest first and without gaps."""
+    """The events after a number, oldest first and without gaps.
+
+    Where the next one was forgotten it answers 410 `events_gone`, whose `detail` names the first
+    `seq` that is kept: go on with `after` one below it. Without `after` the next one is the first.
+    """
     key = await authorize(request, "events:read")
     query = read_query(request, EventQuery)
     if query.wait:
@@ -28,6 +38,9 @@ async def listing(request: web.Request) -> web.Response:
         await still_works(conn, key)
         begins = await storage.events.begins(conn, key.merchant_id)
         found = await storage.events.after(conn, key.merchant_id, query.after, query.limit + 1)
+    if query.after < begins - 1:
+        begun = f"the log begins at seq {begins}, what was before is gone: "
+        raise EventsGone(f"{begun}go on with after={begins - 1}", field="after")
     page = found[: query.limit]
     data = [render_event(request.app[POLICY], event) for event in page]
     more = len(found) > query.limit

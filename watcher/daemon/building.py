@@ -41,6 +41,7 @@ def build_policy(settings: Settings) -> Policy:
         (key.partition("/")[0], key.partition("/")[2]): rate
         for key, rate in settings.rates.fixed.items()
     }
+    keep_for = settings.events.keep_for
     return Policy(
         networks=networks,
         livemode=live == {True},
@@ -49,7 +50,7 @@ def build_policy(settings: Settings) -> Policy:
         rates=RateBook(fixed, settings.rates.sources, _limits(settings)),
         accepts_late=settings.invoices.late_policy == "accept",
         payer_may_cancel=settings.invoices.payer_may_cancel,
-        keep_days=settings.events.keep_days,
+        keep_seconds=None if keep_for == "forever" else keep_for,
         public_url=public_url(settings.server),
         webhooks=WebhookPolicy(
             settings.webhooks.allow_private_addresses, settings.webhooks.timeout_seconds

@@ -1,10 +1,11 @@
-"""The examples of the pages on moving here, run against a sandbox; and its payments."""
+"""Examples run against a sandbox, of our pages and the originals' documents; and its payments."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.faces.likeness import BILLIUM, BILLIUM_MORE, PAYHUBIX, hold_to_example
+from tests.faces.seeds import blocks, curl, python, seed
 from tests.real.process import ROOT
 from tests.real.test_sandbox import Sandbox, attempt, eventually
 from watcher.faces.ids import read_id, uuid_of
@@ -111,6 +114,52 @@ def test_a_program_in_python_opens_an_invoice(
     ours = sandbox.invoice(read_id("inv", said[0]))
     assert ours["face"]["name"] == name
     assert said[-1] == ours["checkout_url"]
+
+
+def here(program: str, environment: dict[str, str]) -> str:
+    """A program of a document with the address, the key and the shop that are ours."""
+    own = {
+        "https://api.billium.to": f"{environment['API']}/compat/billium",
+        "https://api.payhubix.com": f"{environment['API']}/compat/payhubix",
+        "sk_...": environment["KEY"],
+        "YOUR_API_KEY": environment["KEY"],
+        "019242e7-d18f-788f-813e-a2c72177e172": environment["SHOP"],
+    }
+    if shutil.which("uuidgen") is None:
+        own["uuidgen"] = f"{sys.executable} -c 'import uuid; print(uuid.uuid4())'"
+    for theirs, ours in own.items():
+        program = program.replace(theirs, ours)
+    return program
+
+
+@pytest.fixture
+def billium(environment: dict[str, str]) -> dict[str, str]:
+    """What Billium's document says is in the environment."""
+    names = {"API_KEY": environment["KEY"], "MERCHANT_ID": environment["MERCHANT"]}
+    return {**environment, **{f"BILLIUM_{name}": value for name, value in names.items()}}
+
+
+def test_the_command_of_billiums_document_is_answered_as_there(billium: dict[str, str]) -> None:
+    text = seed("billium")
+    made = json.loads(output(["bash", "-ec", here(curl(text), billium)], billium))
+    hold_to_example(made, json.loads(blocks(text)[1]), BILLIUM, BILLIUM_MORE)
+
+
+def test_the_program_of_billiums_document_is_answered_as_there(billium: dict[str, str]) -> None:
+    """It names no address to go back to."""
+    text = seed("billium")
+    program = f"{here(python(text), billium)}\nimport json\nprint(json.dumps(invoice))"
+    made = json.loads(output([sys.executable, "-c", program], billium))
+    shown = {**json.loads(blocks(text)[1]), "redirectUrl": None}
+    hold_to_example(made, shown, BILLIUM, BILLIUM_MORE)
+
+
+def test_the_command_of_payhubixs_document_is_answered_as_there(
+    environment: dict[str, str],
+) -> None:
+    text = seed("payhubix")
+    made = json.loads(output(["bash", "-ec", here(curl(text), environment)], environment))
+    hold_to_example(made, json.loads(blocks(text)[1]), PAYHUBIX)
 
 
 def word(sandbox: Sandbox, environment: dict[str, str], name: str, id: str) -> str:

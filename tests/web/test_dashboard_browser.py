@@ -78,7 +78,7 @@ async def test_the_operator_finds_an_invoice_accepts_and_logs_out(shop: Shop, sc
         await page.get_by_role("checkbox", name=re.compile("^Accept dep_")).check()
         await page.get_by_role("button", name="Accept the deposits").click()
         await expect(page.get_by_text("Accepted.", exact=True)).to_be_visible()
-        await expect(page.get_by_text("9 USD, 0 of it confirmed")).to_be_visible()
+        await expect(page.get_by_text("9.00 USD, 0.00 of it confirmed")).to_be_visible()
         await page.get_by_role("button", name="Log out").click()
         await expect(page.get_by_label("Admin token")).to_be_visible()
     assert (await shop.show(filled.invoice))["flags"] == ["manual", "wrong_asset"]

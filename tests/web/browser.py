@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "shots"  # not committed; the newest run's
@@ -17,6 +17,8 @@ AXE = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text()
 FLAGS = ("--no-sandbox", "--disable-dev-shm-usage")  # as root, with a small /dev/shm
 WAIT_MILLISECONDS = 20_000
 Theme = Literal["light", "dark"]
+
+expect.set_options(timeout=WAIT_MILLISECONDS)
 
 
 def chromium() -> str:

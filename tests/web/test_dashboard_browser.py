@@ -16,7 +16,6 @@ from tests.factories import make_hash
 from tests.fakes import FakeChain
 from tests.web.books import HALT, HOSTILE, fill, find_surplus, halt
 from tests.web.browser import (
-    WAIT_MILLISECONDS,
     Theme,
     faults,
     open_browser,
@@ -115,7 +114,7 @@ async def test_a_page_that_is_open_shows_what_happens_but_never_takes_what_one_e
             await expect(page.get_by_text("is halted")).to_have_count(0)
             await halt(shop)
             banner = page.get_by_text("ethereum is halted")
-            await expect(banner).to_be_visible(timeout=WAIT_MILLISECONDS)
+            await expect(banner).to_be_visible()
             await expect(page.get_by_text(HALT)).to_have_count(1)
         async with logged_in(browser, shop, "networks/ethereum") as page:
             await page.get_by_label("From block").fill("5")
@@ -127,7 +126,7 @@ async def test_a_page_that_is_open_shows_what_happens_but_never_takes_what_one_e
             await page.get_by_label("From block").fill("")
             await page.get_by_role("heading", name="Endpoints").click()
             banner = page.get_by_text("ethereum is halted")
-            await expect(banner).to_have_count(0, timeout=WAIT_MILLISECONDS)
+            await expect(banner).to_have_count(0)
 
 
 async def test_hostile_texts_run_nothing_and_every_page_fits_and_can_be_read(

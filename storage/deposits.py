@@ -13,7 +13,7 @@ from storage import schema
 from storage.dialects import among, inserting
 from storage.types import Conn
 from watcher.domain.blocks import Hash
-from watcher.domain.deposits import Deposit, DepositStatus, is_same, revive
+from watcher.domain.deposits import Deposit, DepositStatus, revive
 from watcher.domain.money import Address, Network
 from watcher.domain.stand_ins import Ceded, StandIn, give_way, is_stand_in, take_place
 
@@ -27,7 +27,7 @@ _AS_FOUND = (table.c.block_number, table.c.place, table.c.id)
 # Who follows a chain and who decides write columns of their own: neither undoes the other.
 _BY_CHAIN = ("detected_at", "status", "corroborated", "confirmed_at", "reverted")
 _BY_DECISION = ("accepted", "accepted_by_hand")
-_AS_READ = tuple(name for name in _FIELDS if name not in ("id", *_BY_CHAIN, *_BY_DECISION))
+_READ_OR_DECIDED = tuple(name for name in _FIELDS if name not in ("id", *_BY_CHAIN))
 
 
 async def add(conn: Conn, deposits: Sequence[Deposit], now: int) -> list[Change]:
@@ -55,8 +55,8 @@ async def add(conn: Conn, deposits: Sequence[Deposit], now: int) -> list[Change]
             changes.append((lost := returning[deposit.id], revive(lost, deposit, now)))
     changes += [(stand_in.deposit, give_way(stand_in)) for stand_in in ceded]
     await save(conn, [after for before, after in changes if before])
-    other = [after for before, after in changes if before and not is_same(before, after)]
-    await _update(conn, other, (*_AS_READ, *_BY_DECISION))
+    anew = [after for before, after in changes if before and _is_other(before, after)]
+    await _update(conn, anew, _READ_OR_DECIDED)
     await _point_to_rests(conn, ceded)
     return changes
 
@@ -148,6 +148,11 @@ async def counts(conn: Conn) -> dict[str, int]:
     """How many deposits there are of each status; one that no deposit has is absent."""
     rows = await conn.execute(select(table.c.status, func.count()).group_by(table.c.status))
     return {status: count for status, count in rows}
+
+
+def _is_other(before: Deposit, after: Deposit) -> bool:
+    """Whether more changed than what the chain says of it."""
+    return any(getattr(before, name) != getattr(after, name) for name in _READ_OR_DECIDED)
 
 
 async def _replace_stand_ins(

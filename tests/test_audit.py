@@ -39,7 +39,7 @@ from watcher import recount
 from watcher.audit import Audit, Report
 from watcher.domain.audit import Finding, FindingKind, FindingState
 from watcher.domain.blocks import BlockRef, Transfer
-from watcher.domain.deposits import Deposit, DepositStatus
+from watcher.domain.deposits import Deposit, DepositStatus, orphan
 from watcher.domain.invoices import Flag, InvoiceStatus
 from watcher.domain.money import Address, Asset, Method
 from watcher.findings import accept_finding, dismiss_finding, render_finding
@@ -602,6 +602,22 @@ async def test_what_is_found_later_takes_the_place_of_what_was_accepted(world: W
     await world.live()
     await world.audit()
     assert (await world.finding()).state is FindingState.ACCEPTED
+
+
+async def test_what_returns_takes_the_place_of_what_was_accepted_for_it(world: World) -> None:
+    world.chain.mine(make_transfer(2 * COIN, POL))
+    await world.live(2)
+    [first] = await world.deposits()
+    async with storage.write(world.engine) as conn:  # its block left, and returned without it
+        await storage.deposits.save(conn, orphan([first]))
+    world.chain.unlisted = {POL}
+    await world.audit()
+    await world.accept(await world.finding())
+    world.chain.unlisted = set()
+    await world.rescan()
+    [deposit] = await world.deposits()
+    assert (deposit.id, deposit.status) == (first.id, DepositStatus.CONFIRMED)
+    assert (deposit.accepted, deposit.accepted_by_hand) == (1, True)
 
 
 async def test_accepted_and_found_at_once_the_money_counts_once(world: World) -> None:

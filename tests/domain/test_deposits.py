@@ -156,7 +156,7 @@ def test_orphans_keep_their_order() -> None:
 
 def test_a_revived_deposit_starts_again_and_remembers_its_past() -> None:
     (gone,) = orphan([make_deposit(status=CONFIRMED, accepted=Fraction(1), accepted_by_hand=True)])
-    back = revive(gone, gone, NOW)
+    back = revive(gone, make_deposit(), NOW)
     assert (back.status, back.detected_at) == (PENDING, NOW)
     assert changed(gone, back) == {"status", "detected_at"}
     assert (back.corroborated, back.confirmed_at) == (False, None)

@@ -72,7 +72,8 @@ def appeared(
 
 def moved(deposit: Deposit) -> list[Deposit]:
     if deposit.status is ORPHANED:
-        return [revive(deposit, deposit, 0)]
+        found = replace(deposit, status=PENDING, accepted_by_hand=False)
+        return [revive(deposit, found, 0)]
     lost = [replace(each, reverted=False) for each in orphan([deposit])]
     sure = replace(deposit, status=CONFIRMED)
     return lost if deposit.status is CONFIRMED else [*lost, sure]

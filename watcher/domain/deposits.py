@@ -179,9 +179,10 @@ def orphan(deposits: Sequence[Deposit]) -> list[Deposit]:
 def revive(lost: Deposit, found: Deposit, now: int) -> Deposit:
     """An orphaned deposit whose very block is in our chain again, as it is read there now.
 
-    What was decided about it holds for the same money only.
+    What was decided about it holds for the same money only, and where nothing was decided of
+    `found` itself, as of what takes the place of a deposit made of a balance.
     """
-    if is_same(lost, found):
+    if is_same(lost, found) and not found.accepted_by_hand:
         return replace(lost, status=DepositStatus.PENDING, detected_at=now)
     return replace(found, detected_at=now, reverted=lost.reverted)
 

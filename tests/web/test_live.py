@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from contextlib import AsyncExitStack
 
 import pytest
 
 from storage import Conn, Engine
 from tests.api.shop import USDT, Shop
 from tests.web.payer import listen
+from watcher.domain.invoices import InvoiceStatus
 from watcher.policy import Policy
 from watcher.refused import NotFound
-from watcher.wakeup import News
+from watcher.wakeup import Books, News
 from watcher.web import live
 from watcher.web.live import Crowded, Live
 from watcher.web.scene import Scene, read_scenes
@@ -78,6 +80,37 @@ async def test_pages_that_all_come_back_at_once_leave_connections_to_others(
 
     assert await asyncio.gather(*map(visit, ids)) == ids
     assert 0 < most <= live.READERS
+
+
+async def test_a_page_that_opens_is_not_behind_what_its_payer_did(shop: Shop, pages: Live) -> None:
+    """Another page is still open, and nothing has looked at the books since."""
+    invoice = await shop.create()
+    async with pages.open(invoice["id"], "a") as before:
+        await shop.post(f"/v1/invoices/{invoice['id']}/cancel")
+        async with pages.open(invoice["id"], "a") as after:
+            assert after.scene.invoice.status is InvoiceStatus.CANCELLED
+            assert before.scene is after.scene
+
+
+async def test_an_older_reading_does_not_take_the_place_of_a_newer(
+    shop: Shop, pages: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a look at the books reads, the invoice changes and a page opens on the change."""
+    invoice = await shop.create()
+    truly = read_scenes
+    async with pages.open(invoice["id"], "a") as page, AsyncExitStack() as later:
+
+        async def read(conn: Conn, policy: Policy, ids: Collection[str]) -> dict[str, Scene]:
+            found = await truly(conn, policy, ids)
+            monkeypatch.setattr(live, "read_scenes", truly)
+            await shop.post(f"/v1/invoices/{invoice['id']}/cancel")
+            await later.enter_async_context(pages.open(invoice["id"], "a"))
+            return found
+
+        monkeypatch.setattr(live, "read_scenes", read)
+        await pages._update(None, Books(newest={}, tips={}))
+        assert live.read_scenes is truly
+        assert page.scene.invoice.status is InvoiceStatus.CANCELLED
 
 
 async def test_what_happens_while_a_page_is_read_first_is_read_again(

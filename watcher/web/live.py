@@ -42,13 +42,17 @@ class _Watched:
     scene: Scene | None = None
     pulse: Pulse = (False, False)
     """What time alone changes: whether networks lag, whether it is too late."""
-    touches: int = 0
-    """How often it was told of; what was read before the last of these may be old."""
+    turn: int = 0
+    """Moves on when it is told of, and when it is read; a reading that spans a turn may be old."""
     bells: set[asyncio.Event] = field(default_factory=set)
 
     def ring(self) -> None:
         for bell in self.bells:
             bell.set()
+
+    def put(self, scene: Scene) -> None:
+        self.scene = scene
+        self.turn += 1
 
 
 class Page:
@@ -101,8 +105,7 @@ class Live:
         self._anyone.set()
         try:
             async with self._readers:
-                if watched.scene is None:
-                    await self._read_first(invoice_id, watched)
+                await self._read(invoice_id, watched)
             yield page
         finally:
             page.close()
@@ -133,30 +136,35 @@ class Live:
         for watched in self._watched.values():
             watched.ring()
 
-    async def _read_first(self, invoice_id: str, watched: _Watched) -> None:
-        """Read what nobody has read; again, where it was told of meanwhile."""
+    async def _read(self, invoice_id: str, watched: _Watched) -> None:
+        """Read how things stand: no page opens on less than its payer has seen, or done, before."""
         while True:
-            touches = watched.touches
+            turn = watched.turn
             async with storage.read(self._engine) as conn:
                 scene = (await read_scenes(conn, self._policy, [invoice_id])).get(invoice_id)
             if scene is None:
                 raise NotFound("there is no such invoice")
-            if watched.touches == touches:
-                watched.scene, watched.pulse = scene, self._pulse(scene, now())
+            if watched.turn == turn:
+                if watched.scene is None:
+                    watched.pulse = self._pulse(scene, now())
+                watched.put(scene)
                 return
 
     async def _update(self, seen: Books | None, books: Books) -> None:
         """Read again what was told of; move the others to the new tips."""
         told = await self._told(seen, books)
+        turns: dict[str, int] = {}
         for invoice_id in told:
-            if invoice_id in self._watched:
-                self._watched[invoice_id].touches += 1
-        for few in _portions(told):
+            if watched := self._watched.get(invoice_id):
+                watched.turn += 1
+                turns[invoice_id] = watched.turn
+        for few in _portions(turns):
             async with storage.read(self._engine) as conn:
                 scenes = await read_scenes(conn, self._policy, few)
             for invoice_id, scene in scenes.items():
                 if watched := self._watched.get(invoice_id):
-                    watched.scene = scene
+                    if watched.turn == turns[invoice_id]:
+                        watched.put(scene)
                     watched.ring()
         for invoice_id, watched in self._watched.items():
             if watched.scene is not None and invoice_id not in told:

@@ -10,7 +10,7 @@ from sqlalchemy import insert, update
 import storage
 from storage import schema
 from storage.samples import Sample
-from tests.api.shop import BOX, DAI, ETH, ETHEREUM, FIRST, USDT, Shop
+from tests.api.shop import BOX, DAI, ETH, ETHEREUM, FIRST, USDT, Json, Shop
 from tests.api.test_admin import ENDPOINT, publish
 from tests.factories import make_finding, make_id
 from watcher.audit import Audit
@@ -57,18 +57,20 @@ async def fill(shop: Shop, *, text: str = "Order 8821") -> Filled:
     await shop.pay(to=address, units=5 * 10**18, method=DAI, tx="2")
     await sample(shop)
     await publish(shop, endpoints=[{**ENDPOINT, "daily_requests": 1000, "name": "own"}])
-    return Filled(invoice, await give_up(shop, text))
+    return Filled(invoice, await give_up(shop, invoice, text))
 
 
-async def give_up(shop: Shop, answer: str) -> str:
-    """Let the newest delivery have failed for good with this answer; its id."""
+async def give_up(shop: Shop, invoice: Json, answer: str) -> str:
+    """Let a delivery of the invoice have failed for good with this answer; its id."""
     async with storage.write(shop.engine) as conn:
-        [newest] = await storage.deliveries.listing(conn, shop.merchant_id, limit=1)
-        mine = schema.deliveries.c.id == newest.id
+        [chosen] = await storage.deliveries.listing(
+            conn, shop.merchant_id, invoice_id=invoice["id"], limit=1
+        )
+        mine = schema.deliveries.c.id == chosen.id
         change = update(schema.deliveries).where(mine)
         await conn.execute(change.values(state="dead", tries=1, failed=1, finished_at=now()))
         row = {
-            "delivery_id": newest.id,
+            "delivery_id": chosen.id,
             "number": 1,
             "at": now(),
             "duration_ms": 12,
@@ -79,7 +81,7 @@ async def give_up(shop: Shop, answer: str) -> str:
             "error": None,
         }
         await conn.execute(insert(schema.tries), [row])
-    return newest.id
+    return chosen.id
 
 
 async def sample(shop: Shop) -> None:

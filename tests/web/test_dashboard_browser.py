@@ -28,6 +28,7 @@ from watcher.clock import now
 
 pytestmark = pytest.mark.timeout(180)
 TX = f"0x{make_hash('tx1')}"
+HELD = "Not refreshed while you enter something"
 
 
 @pytest.fixture(autouse=True)
@@ -104,29 +105,77 @@ async def test_the_operator_delivers_again_explains_and_closes_a_finding(shop: S
     assert (await shop.show(invoice))["paid"]["confirmed"] == "7"
 
 
-async def test_a_page_that_is_open_shows_what_happens_but_never_takes_what_one_enters(
-    shop: Shop,
-) -> None:
+async def test_a_page_that_is_open_shows_what_happens(shop: Shop) -> None:
     await shop.pass_time(0)
     await publish(shop)
-    async with open_browser() as browser:
-        async with logged_in(browser, shop) as page:
-            await expect(page.get_by_text("is halted")).to_have_count(0)
-            await halt(shop)
-            banner = page.get_by_text("ethereum is halted")
-            await expect(banner).to_be_visible()
-            await expect(page.get_by_text(HALT)).to_have_count(1)
-        async with logged_in(browser, shop, "networks/ethereum") as page:
-            await page.get_by_label("From block").fill("5")
-            await page.get_by_role("heading", name="Endpoints").click()
+    async with open_browser() as browser, logged_in(browser, shop) as page:
+        await expect(page.get_by_text("is halted")).to_have_count(0)
+        await halt(shop)
+        await expect(page.get_by_text("ethereum is halted")).to_be_visible()
+        await expect(page.get_by_text(HALT)).to_have_count(1)
+
+
+async def test_what_one_enters_stays_and_a_network_that_halts_meanwhile_shows(shop: Shop) -> None:
+    await shop.pass_time(0)
+    await publish(shop)
+    filled = await fill(shop)
+    path = f"invoices/{filled.invoice['id']}"
+    async with open_browser() as browser, logged_in(browser, shop, path) as page:
+        chosen = page.get_by_role("checkbox", name=re.compile("^Accept dep_"))
+        status, as_of = page.locator("main h2").first, page.get_by_text("As of")
+        await chosen.check()
+        await page.locator("main h1").click()  # nothing has the focus
+        before = await as_of.inner_text()
+        await halt(shop)
+        await shop.pay(to=(await shop.show(filled.invoice))["quotes"][0]["address"], tx="3")
+        await expect(page.get_by_text("ethereum is halted")).to_be_visible()
+        await expect(page.get_by_text(HELD)).to_be_in_viewport()
+        await expect(chosen).to_be_checked()
+        await expect(status).to_contain_text("partially paid")
+        assert (await as_of.inner_text()).startswith(before)
+        await chosen.uncheck()
+        await page.locator("main h1").click()
+        await expect(status).to_contain_text("confirming")
+        await expect(page.get_by_text(HELD)).to_have_count(0)
+
+
+async def test_a_field_that_has_the_focus_keeps_it_and_no_halt_from_being_seen(shop: Shop) -> None:
+    await shop.pass_time(0)
+    await publish(shop)
+    async with open_browser() as browser, logged_in(browser, shop, "networks/ethereum") as page:
+        field = page.get_by_label("From block")
+        await field.focus()
+        await halt(shop)
+        await expect(page.get_by_text("ethereum is halted")).to_be_visible()
+        await expect(page.get_by_text(HELD)).to_be_in_viewport()
+        await expect(field).to_be_focused()
+
+
+async def test_a_halt_shows_on_open_pages_that_are_not_made_anew(shop: Shop) -> None:
+    await shop.pass_time(0)
+    async with open_browser() as browser, logged_in(browser, shop) as first:
+        page = await first.context.new_page()  # one that may open what is not there
+        for path in ("explain", "search?q=nothing", "networks/unknown"):
             await publish(shop)
-            await page.evaluate("refresh()")
-            await expect(page.get_by_label("From block")).to_have_value("5")
-            await expect(page.get_by_text("ethereum is halted")).to_have_count(1)
-            await page.get_by_label("From block").fill("")
-            await page.get_by_role("heading", name="Endpoints").click()
-            banner = page.get_by_text("ethereum is halted")
-            await expect(banner).to_have_count(0)
+            await page.goto(str(shop.http.make_url(f"/admin/{path}")))
+            text = await page.inner_text("main")
+            await expect(page.get_by_text("ethereum is halted")).to_have_count(0)
+            await halt(shop)
+            await expect(page.get_by_text("ethereum is halted")).to_be_visible()
+            assert await page.inner_text("main") == text
+            await expect(page.locator("#freshness")).to_be_empty()
+
+
+async def test_a_session_that_ends_takes_nothing_that_one_enters(shop: Shop) -> None:
+    async with open_browser() as browser, logged_in(browser, shop, "networks/ethereum") as page:
+        field = page.get_by_label("From block")
+        await field.fill("5")
+        await page.context.clear_cookies()
+        await expect(page.get_by_text("the session is over")).to_be_in_viewport()
+        await expect(field).to_have_value("5")
+        await field.fill("")
+        await page.locator("main h1").click()
+        await expect(page.get_by_label("Admin token")).to_be_visible()
 
 
 async def test_hostile_texts_run_nothing_and_every_page_fits_and_can_be_read(

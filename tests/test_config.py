@@ -179,6 +179,13 @@ def test_settings_made_by_hand_read_no_environment(monkeypatch: pytest.MonkeyPat
             "[invoices]\nvalid_for = 3600",
             'invoices.valid_for: must be a duration such as "90s", "30m", "1h" or "2d"',
         ),
+        *(
+            (
+                f'[invoices]\nvalid_for = "{text}"',
+                "invoices.valid_for: must be from 60 seconds to 30 days",
+            )
+            for text in ("59s", "31d")
+        ),
         (
             '[invoices]\ntolerance_percent = "100"',
             'invoices.tolerance_percent: must be decimal text from "0" to below "100"',
@@ -203,6 +210,16 @@ def test_settings_made_by_hand_read_no_environment(monkeypatch: pytest.MonkeyPat
         (
             '[rates]\nfixed = { "EUR/USD" = "0" }',
             "rates.fixed.EUR/USD: the amount must be above zero",
+        ),
+        *(
+            (
+                f"[rates]\nfixed = {fixed}",
+                f'rates.fixed: "{pair}" must stand once, of two things, and not turned round, too',
+            )
+            for fixed, pair in (
+                ('{ "EUR/USD" = "1.1", "USD/EUR" = "2" }', "EUR/USD"),
+                ('{ "USD/USD" = "2" }', "USD/USD"),
+            )
         ),
         ('[server]\nurl = "https://x.org"', "server.url: unknown key"),
         (

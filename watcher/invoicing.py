@@ -11,7 +11,7 @@ from watcher import settling
 from watcher.clock import new_id
 from watcher.domain.blocks import BlockRef
 from watcher.domain.deposits import Deposit, DepositStatus, Depth
-from watcher.domain.invoices import Invoice, InvoiceStatus, Quote
+from watcher.domain.invoices import LONGEST, SHORTEST, Invoice, InvoiceStatus, Quote
 from watcher.domain.money import Method, Network, Price
 from watcher.domain.timeline import Cause
 from watcher.durations import show_duration
@@ -24,7 +24,6 @@ from watcher.wallets import check_addresses, find_tampered, next_address
 from watcher.webhooks.managing import check_callback
 
 OPEN = {InvoiceStatus.AWAITING_PAYMENT, InvoiceStatus.PARTIALLY_PAID}
-SHORTEST, LONGEST = 60, 30 * 86_400  # seconds that an invoice may stay open
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +96,16 @@ async def quote_methods(
         quote_asset(policy, market, wanted.price, each, wanted.confirmations) for each in assets
     )
     quotes = [quote for quote in quoted if quote]
+    methods = ", ".join(asset.method for asset in assets)
     if not quotes:
-        methods = ", ".join(asset.method for asset in assets)
         raise NoRate(
             f"there is no rate now between {wanted.price.currency} and {methods}",
             field="price.currency",
         )
-    return quotes
+    counting = [quote for quote in quotes if quote.units >= policy.least(quote.method)]
+    if not counting:
+        raise BadField(f"comes to less than the minimum of {methods}", field="price.amount")
+    return counting
 
 
 def _clock_of(tips: Mapping[Network, BlockRef], quotes: Sequence[Quote], now: int) -> int:

@@ -86,5 +86,10 @@ class Policy:
         own = network.spec.assets if network else ()
         return self.listed(method) or next((a for a in own if a.method == method), None)
 
+    def least(self, method: Method) -> int:
+        """The asset's minimum in units: a smaller deposit does not count; 0 where there is none."""
+        network = self._network(method)
+        return network.rules.minimum.get(method, 0) if network else 0
+
     def _network(self, method: Method) -> NetworkPolicy | None:
         return self.networks.get(Network(method.partition(":")[0]))

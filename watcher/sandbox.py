@@ -71,7 +71,10 @@ async def prepare_payment(
     quote = invoice.quote(chosen)
     assert quote is not None  # only what is offered was ever selected
     try:
-        units = units_left(invoice, quote) if amount is None else units_of(amount, quote.decimals)
+        if amount is None:
+            units = units_left(invoice, quote, policy.least(chosen))
+        else:
+            units = units_of(amount, quote.decimals)
     except ValueError as error:
         raise BadField(str(error), field="amount") from error
     if units == 0:

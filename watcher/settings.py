@@ -191,7 +191,7 @@ class Sandbox(Section):
 class Invoices(Section):
     """What holds for an invoice that does not say otherwise."""
 
-    valid_for: shapes.Duration = 3600
+    valid_for: shapes.Openness = 3600
     tolerance_percent: shapes.Percent = "0"
     late_policy: Literal["manual", "accept"] = "manual"
     payer_may_cancel: bool = True
@@ -209,7 +209,7 @@ class Rates(Section):
     """What an asset is worth."""
 
     sources: list[Literal["chainlink", "kraken", "coinbase"]] = ["chainlink", "kraken", "coinbase"]
-    fixed: dict[shapes.Pair, shapes.Amount] = {}
+    fixed: shapes.FixedRates = {}
     max_age_seconds: Annotated[int, Field(ge=5, le=3600)] = 300
     max_spread_percent: shapes.Percent = "2"
     kraken_url: shapes.HttpUrl = "https://api.kraken.com"

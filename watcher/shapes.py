@@ -22,6 +22,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from watcher.domain.invoices import LONGEST, SHORTEST
 from watcher.domain.money import parse_amount, parse_percent, parse_price
 from watcher.durations import SECONDS, parse_duration
 
@@ -59,10 +60,24 @@ def _hash_or_any(value: str) -> str:
     return text
 
 
+def _openness(seconds: int) -> int:
+    if not SHORTEST <= seconds <= LONGEST:
+        raise ValueError(f"must be from {SHORTEST} seconds to {LONGEST // SECONDS['d']} days")
+    return seconds
+
+
 def _pair(value: str) -> str:
     if not re.fullmatch(r"[A-Z0-9.]{1,20}/[A-Z0-9.]{1,20}", value):
         raise ValueError('must be a pair in upper case such as "EUR/USD"')
     return value
+
+
+def _one_way(rates: dict[str, str]) -> dict[str, str]:
+    for pair in rates:
+        base, _, quote = pair.partition("/")
+        if f"{quote}/{base}" in rates:
+            raise ValueError(f'"{pair}" must stand once, of two things, and not turned round, too')
+    return rates
 
 
 def _http_url(value: str) -> str:
@@ -154,6 +169,8 @@ Duration = Annotated[
     BeforeValidator(_duration),
     WithJsonSchema({"type": "string", "pattern": DURATION, "examples": ["1h"]}),
 ]
+Openness = Annotated[Duration, AfterValidator(_openness)]
+"""How long an invoice stays open, in seconds."""
 BlockHash = Annotated[str, AfterValidator(_hash_or_any)]
 Percent = Annotated[
     str, AfterValidator(parse_percent), Field(json_schema_extra={"pattern": PERCENT})
@@ -167,3 +184,4 @@ DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 EndpointUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
 HeaderValue = Annotated[SecretStr, AfterValidator(_header)]
 FilePath: TypeAlias = Annotated[Path, Field(strict=False)]
+FixedRates = Annotated[dict[Pair, Amount], AfterValidator(_one_way)]

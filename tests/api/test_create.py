@@ -7,7 +7,20 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from tests.api.shop import FIRST, PRICE, USDT, Shop, add_key, add_merchant, count_rows
+from storage import Engine
+from tests.api.shop import (
+    ETH,
+    FIRST,
+    PRICE,
+    USDT,
+    Shop,
+    add_key,
+    add_merchant,
+    count_rows,
+    make_policy,
+    open_shop,
+    serve,
+)
 from tests.factories import make_transfer
 from watcher.domain.money import Address
 
@@ -76,6 +89,18 @@ async def test_only_a_price_is_needed(shop: Shop) -> None:
     assert [quote["address"] for quote in made["quotes"]] == [None, None]
     assert [quote["payment_uri"] for quote in made["quotes"]] == [None, None]
     assert (made["paid"]["amount"], made["remaining"], made["paid_at"]) == ("0", "10", None)
+
+
+async def test_no_method_is_offered_in_which_the_price_would_not_count(engine: Engine) -> None:
+    policy = make_policy(invoices={"minimum": {"USDT": "0.5", "ETH": "0.0001"}})
+    async with serve(engine, policy) as http:
+        shop = await open_shop(engine, policy, http)
+        for amount, methods in (("0.5", ["ethereum:eth", "ethereum:usdt"]), ("0.49", [ETH])):
+            price = {"amount": amount, "currency": "USD"}
+            assert (await shop.create(price=price))["methods"] == methods
+        refused = await shop.post("/v1/invoices", {"price": {"amount": "0.1", "currency": "USD"}})
+        assert (refused.status, refused.fields) == (422, ["price.amount"])
+        assert "the minimum of ethereum:eth, ethereum:usdt" in refused.body["errors"][0]["message"]
 
 
 async def test_a_chain_whose_clock_is_ahead_does_not_cut_an_invoice_short(shop: Shop) -> None:

@@ -163,6 +163,16 @@ def test_what_is_left_is_rounded_up_as_a_quote_is(seen: Fraction, quote: Any, le
     assert units_left(make_invoice(quotes=[quote], seen=seen), quote) == left
 
 
+@pytest.mark.parametrize(
+    ("seen", "least", "left"),
+    [("0.98", 500_000, 500_000), ("0.9", 500_000, 1_000_000), ("1", 500_000, 0)],
+)
+def test_no_less_is_left_than_counts(seen: str, least: int, left: int) -> None:
+    quote = make_quote(10_000_000)
+    part = make_invoice(quotes=[quote], seen=Fraction(seen))
+    assert units_left(part, quote, least) == left
+
+
 @pytest.mark.parametrize("first", [1, 3, 33_333_333, 99_999_999])
 def test_what_is_left_completes_the_price(first: int) -> None:
     dollars = make_quote(100_000_000)

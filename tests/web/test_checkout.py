@@ -126,6 +126,18 @@ async def test_a_part_asks_for_the_exact_rest(shop: Shop) -> None:
     assert (await look(shop, invoice)).phase == "confirming"
 
 
+async def test_no_rest_is_asked_for_that_would_not_count(engine: Engine) -> None:
+    policy = make_policy(invoices={"minimum": {"USDT": "0.5"}})
+    async with serve(engine, policy) as http:
+        shop = await open_shop(engine, policy, http)
+        invoice = await waiting(shop)
+        await shop.pay(units=9_800_000)
+        page = await look(shop, invoice)
+        assert (page.phase, page.by_id("amount")) == ("partial", "0.5")
+        await shop.pay(units=500_000, tx="2")
+        assert (await look(shop, invoice)).phase == "confirming"
+
+
 async def test_a_payment_is_seen_then_confirmed(shop: Shop) -> None:
     invoice = await waiting(shop)
     await shop.pay()

@@ -19,6 +19,7 @@ from watcher.domain.money import (
     sendable_units,
 )
 
+SHORTEST, LONGEST = 60, 30 * 86_400  # seconds that an invoice may stay open
 EARLY_GRACE = 900
 """Seconds by which our clock may run ahead of a chain's before a payment looks older than its
 invoice; a clock that is more wrong shows by itself, as every network seems stalled."""
@@ -150,17 +151,18 @@ def part_of(invoice: Invoice, deposit: Deposit) -> Fraction:
     return Fraction(deposit.units, quote.units) if quote else Fraction(0)
 
 
-def units_left(invoice: Invoice, quote: Quote) -> int:
+def units_left(invoice: Invoice, quote: Quote, least: int = 0) -> int:
     """What completes the price in this method: rounded up as a quote is, 0 where nothing is left.
 
-    Also of what is not confirmed yet nothing is asked for again.
+    Also of what is not confirmed yet nothing is asked for again. `least` is the asset's minimum in
+    units, below which nothing counts: no payer is asked for less.
     """
     if not invoice.seen:
         return quote.units
     left = (1 - invoice.seen) * quote.units / power(quote.decimals)
     if left <= 0:
         return 0
-    return sendable_units(left, quote.decimals, converted=_is_converted(quote))
+    return max(least, sendable_units(left, quote.decimals, converted=_is_converted(quote)))
 
 
 def paid_parts(invoice: Invoice, deposits: Iterable[Deposit]) -> tuple[Fraction, Fraction]:

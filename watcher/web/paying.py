@@ -72,7 +72,7 @@ def payment_of(policy: Policy, scene: Scene) -> Payment | None:
     address = invoice.addresses.get(network.spec.family)
     if address is None:
         return None
-    show, units = network.spec.codec.show, units_left(invoice, quote)
+    show, units = network.spec.codec.show, _units_left(policy, scene, quote)
     return Payment(
         offer=_offer(policy, scene, quote),
         address=show(address),
@@ -93,5 +93,9 @@ def draw_qr(text: str) -> bytes:
 
 def _offer(policy: Policy, scene: Scene, quote: Quote) -> Offer:
     spec = policy.networks[quote.network].spec
-    amount = amount_of(units_left(scene.invoice, quote), quote.decimals)
+    amount = amount_of(_units_left(policy, scene, quote), quote.decimals)
     return Offer(quote.method, quote.symbol, spec.title, amount, spec.fees)
+
+
+def _units_left(policy: Policy, scene: Scene, quote: Quote) -> int:
+    return units_left(scene.invoice, quote, policy.least(quote.method))

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from watcher.api.compat.reading import Amount, Asked, Currency, Link, Query, Whole
-from watcher.invoicing import LONGEST
+from watcher.domain.invoices import LONGEST
 
 _PART = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smh])"
 _SECONDS = {"s": 1, "m": 60, "h": 3600}

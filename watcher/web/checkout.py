@@ -88,7 +88,7 @@ async def select(request: web.Request) -> web.Response:
     method = Method((await _form(request)).get("method", ""))
     scene = await _scene(request)
     if scene.is_open and scene.unanswered:
-        return _back(request)  # to what is asked first
+        return go_back(request)  # to what is asked first
 
     async def change(conn: Conn) -> None:
         id = request.match_info["id"]
@@ -146,7 +146,7 @@ async def sandbox_pay(request: web.Request) -> web.Response:
 
     payment = await storage.repeat(request.app[ENGINE], prepare)
     await sandbox.pay(request.app[NODES][payment.quote.network], payment, "plain", None)
-    return _back(request)
+    return go_back(request)
 
 
 def setting_of(request: web.Request, **more: Any) -> Setting:
@@ -159,6 +159,13 @@ def setting_of(request: web.Request, **more: Any) -> Setting:
         sandbox=NODES in request.app,
         **more,
     )
+
+
+def go_back(request: web.Request) -> web.Response:
+    """To the page, from a path below it."""
+    setting = setting_of(request)
+    place = f"{setting.root}pay/{request.match_info['id']}{setting.tail}"
+    return web.Response(status=303, headers={"Location": place, "Cache-Control": "no-store"})
 
 
 async def _scene(request: web.Request) -> Scene:
@@ -182,13 +189,7 @@ async def _do(request: web.Request, change: Callable[[Conn], Awaitable[None]]) -
     """Make the change; then, or where the invoice has moved on meanwhile, back to the page."""
     with suppress(NotOpen, MoneySeen):  # the page shows why
         await storage.repeat(request.app[ENGINE], change)
-    return _back(request)
-
-
-def _back(request: web.Request) -> web.Response:
-    setting = setting_of(request)
-    place = f"{setting.root}pay/{request.match_info['id']}{setting.tail}"
-    return web.Response(status=303, headers={"Location": place, "Cache-Control": "no-store"})
+    return go_back(request)
 
 
 def _page(

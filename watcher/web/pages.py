@@ -126,6 +126,7 @@ def fault(
     """A page that says what went wrong; in the reader's language where we know how."""
     words = words_for(request)
     sentence = words.maybe(f"fault.{status}", detail)
-    page = show(request, "fault.html", status, words=words, sentence=sentence)
+    wait = (headers or {}).get("Retry-After") if request.method == "GET" else None
+    page = show(request, "fault.html", status, words=words, sentence=sentence, refresh=wait)
     page.headers.update(headers or {})
     return page

@@ -1,4 +1,4 @@
-"""Lists, filters and single rows among a million invoices, beside a thousand.
+"""Lists, filters, pairs of filters and single rows among a million invoices, beside a thousand.
 
     python -m benchmarks.million [--many 1000000]
 
@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 
 import storage
 from benchmarks.harness import databases
-from storage import Conn, Engine, deposits, invoices
+from storage import Conn, Engine, deliveries, deposits, events, invoices
 from tests.storage.books import MERCHANT
 from tests.storage.crowd import fill, numbered
 from watcher.domain.deposits import DepositStatus
@@ -39,19 +39,41 @@ def ask_deposits(**asked: object) -> Question:
     return lambda conn, _: deposits.listing(conn, MERCHANT, limit=LIMIT, **asked)
 
 
+def ask_deliveries(**asked: object) -> Question:
+    return lambda conn, _: deliveries.listing(conn, MERCHANT, limit=LIMIT, **asked)
+
+
+def late_events(conn: Conn, count: int) -> Awaitable[object]:
+    return events.after(conn, MERCHANT, count // 4, LIMIT)
+
+
 def middle_page(conn: Conn, count: int) -> Awaitable[object]:
     after = (count // 2, numbered("inv", count // 2))
     return invoices.listing(conn, MERCHANT, after=after, limit=LIMIT)
 
 
 def window(conn: Conn, count: int) -> Awaitable[object]:
-    bounds = {"created_after": count // 4, "created_before": count // 2}
-    return invoices.listing(conn, MERCHANT, limit=LIMIT, **bounds)
+    return invoices.listing(conn, MERCHANT, limit=LIMIT, **between(count))
+
+
+def window_of(**asked: object) -> Question:
+    return lambda conn, count: invoices.listing(
+        conn, MERCHANT, limit=LIMIT, **between(count), **asked
+    )
+
+
+def between(count: int) -> dict[str, int]:
+    return {"created_after": count // 4, "created_before": count // 2}
 
 
 def one_invoice(conn: Conn, count: int) -> Awaitable[object]:
     return invoices.get(conn, numbered("inv", count // 3))
 
+
+POLYGON, TRON = Network("polygon"), Network("tron")
+CONFIRMED, PENDING = DepositStatus.CONFIRMED, DepositStatus.PENDING
+EXPIRED, UNDERPAID = InvoiceStatus.EXPIRED, InvoiceStatus.UNDERPAID
+ORDER, ADDRESS, INVOICE = "order 77", f"0x{78:026d}", numbered("inv", 78)
 
 QUESTIONS: dict[str, Question] = {
     "GET one": one_invoice,
@@ -59,16 +81,44 @@ QUESTIONS: dict[str, Question] = {
     "list, in the middle": middle_page,
     "created between": window,
     "status": ask_invoices(status=InvoiceStatus.PAID),
-    "external_id": ask_invoices(external_id="order 77"),
+    "external_id": ask_invoices(external_id=ORDER),
     "flag that one has": ask_invoices(flag=Flag.LATE),
     "flag that none has": ask_invoices(flag=Flag.REORGED),
+    "status, flag": ask_invoices(status=EXPIRED, flag=Flag.LATE),
+    "status, flag of none": ask_invoices(status=UNDERPAID, flag=Flag.REORGED),
+    "status, external_id": ask_invoices(status=EXPIRED, external_id=ORDER),
+    "flag, external_id": ask_invoices(flag=Flag.LATE, external_id=ORDER),
+    "created, status": window_of(status=EXPIRED),
+    "created, flag": window_of(flag=Flag.LATE),
+    "created, flag of none": window_of(flag=Flag.REORGED),
+    "created, external_id": window_of(external_id=ORDER),
     "deposits": ask_deposits(),
-    "deposits, network": ask_deposits(network=Network("tron")),
-    "deposits, status": ask_deposits(status=DepositStatus.PENDING),
+    "deposits, network": ask_deposits(network=TRON),
+    "deposits, status": ask_deposits(status=PENDING),
     "deposits, no status": ask_deposits(status=DepositStatus.ORPHANED),
-    "deposits, address": ask_deposits(address=f"0x{78:026d}"),
+    "deposits, address": ask_deposits(address=ADDRESS),
     "deposits, tx_hash": ask_deposits(tx_hash="transaction 78"),
-    "deposits, invoice": ask_deposits(invoice_id=numbered("inv", 78)),
+    "deposits, invoice": ask_deposits(invoice_id=INVOICE),
+    "network, status": ask_deposits(network=TRON, status=PENDING),
+    "no network, status": ask_deposits(network=Network("ethereum"), status=CONFIRMED),
+    "network, address": ask_deposits(network=POLYGON, address=ADDRESS),
+    "network, tx_hash": ask_deposits(network=POLYGON, tx_hash="transaction 78"),
+    "network, invoice": ask_deposits(network=POLYGON, invoice_id=INVOICE),
+    "status, address": ask_deposits(status=CONFIRMED, address=ADDRESS),
+    "status, tx_hash": ask_deposits(status=CONFIRMED, tx_hash="transaction 78"),
+    "status, invoice": ask_deposits(status=CONFIRMED, invoice_id=INVOICE),
+    "address, invoice": ask_deposits(address=ADDRESS, invoice_id=INVOICE),
+    "address, tx_hash": ask_deposits(address=ADDRESS, tx_hash="transaction 78"),
+    "tx_hash, invoice": ask_deposits(tx_hash="transaction 78", invoice_id=INVOICE),
+    "deliveries": ask_deliveries(),
+    "deliveries, webhook": ask_deliveries(webhook_id="seldom"),
+    "deliveries, invoice": ask_deliveries(invoice_id=INVOICE),
+    "deliveries, state": ask_deliveries(state="dead"),
+    "deliveries, no state": ask_deliveries(state="held"),
+    "webhook, state": ask_deliveries(webhook_id="often", state="dead"),
+    "webhook, invoice": ask_deliveries(webhook_id="often", invoice_id=INVOICE),
+    "state, invoice": ask_deliveries(state="delivered", invoice_id=INVOICE),
+    "events": late_events,
 }
 
 
@@ -93,7 +143,7 @@ async def compare(engine: str, few_url: str, many_url: str, many: int) -> bool:
         async with storage.write(books) as conn:
             await fill(conn, count)
     print(f"{engine}, filled in {time.perf_counter() - started:.0f} s")
-    print(f"{'':<20}  at {FEW:,}  at {many:,}  ratio")
+    print(f"{'':<21}  at {FEW:,}  at {many:,}  ratio")
     good = True
     for name, question in QUESTIONS.items():
         rounds = [
@@ -102,7 +152,7 @@ async def compare(engine: str, few_url: str, many_url: str, many: int) -> bool:
         ]
         small, large = (1000 * statistics.median(column) for column in zip(*rounds, strict=True))
         good &= large / small <= MOST_TIMES
-        print(f"{name:<20}  {small:8.2f}  {large:12.2f}  {large / small:5.2f}", flush=True)
+        print(f"{name:<21}  {small:8.2f}  {large:12.2f}  {large / small:5.2f}", flush=True)
     for books in (few_books, many_books):
         await storage.close(books)
     return good

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from storage import schema, tries, webhooks
-from storage.dialects import among, clock
+from storage.dialects import among, clock, matching
 from storage.lanes import WAITING, Lane
 from storage.types import Conn
 from watcher.domain.events import EventType, wants
@@ -197,13 +197,13 @@ async def listing(
     limit: int = 100,
 ) -> list[Delivery]:
     """The merchant's deliveries, newest first; `after` is the last id of the page before."""
-    query = select(*_COLUMNS).where(table.c.merchant_id == merchant_id)
-    if webhook_id is not None:
-        query = query.where(table.c.target == webhook_id)
-    if invoice_id is not None:
-        query = query.where(table.c.invoice_id == invoice_id)
-    if state is not None:
-        query = query.where(table.c.state == state)
+    asked = {
+        "merchant_id": merchant_id,
+        "state": state,
+        "target": webhook_id,
+        "invoice_id": invoice_id,
+    }
+    query = select(*_COLUMNS).where(*matching(conn, table, asked, few=("invoice_id",)))
     if after is not None:
         query = query.where(table.c.id < after)
     found = await conn.execute(query.order_by(table.c.id.desc()).limit(limit))

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import RowMapping, Select, bindparam, func, select, update
 
 from storage import schema
-from storage.dialects import among, inserting
+from storage.dialects import among, inserting, matching
 from storage.types import Conn
 from watcher.domain.blocks import Hash
 from watcher.domain.deposits import Deposit, DepositStatus, revive
@@ -23,6 +23,7 @@ Change = tuple[Deposit | None, Deposit]
 table = schema.deposits
 _FIELDS = tuple(field.name for field in fields(Deposit))
 _COLUMNS = tuple(table.c[name] for name in _FIELDS)
+_OF_FEW = ("address", "tx_hash", "invoice_id")
 _AS_FOUND = (table.c.block_number, table.c.place, table.c.id)
 # Who follows a chain and who decides write columns of their own: neither undoes the other.
 _BY_CHAIN = ("detected_at", "status", "corroborated", "confirmed_at", "reverted")
@@ -129,16 +130,14 @@ async def listing(
 ) -> list[Deposit]:
     """The merchant's deposits, newest first; `after` is the last id of the page before."""
     asked = {
+        "merchant_id": merchant_id,
         "network": network,
         "status": status,
         "address": address,
         "tx_hash": tx_hash,
         "invoice_id": invoice_id,
     }
-    query = select(*_COLUMNS).where(table.c.merchant_id == merchant_id)
-    for name, value in asked.items():
-        if value is not None:
-            query = query.where(table.c[name] == value)
+    query = select(*_COLUMNS).where(*matching(conn, table, asked, few=_OF_FEW))
     if after is not None:
         query = query.where(table.c.id < after)
     return await _load(conn, query.order_by(table.c.id.desc()).limit(limit))

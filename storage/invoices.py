@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, Select, Text, func, insert, literal, or_, select, tuple_, update
 
 from storage import addresses, schema
-from storage.dialects import among
+from storage.dialects import among, beside
 from storage.types import Conn
 from watcher.domain.invoices import Flag, Invoice, InvoiceStatus, Quote
 from watcher.domain.money import Price
@@ -121,7 +121,8 @@ async def listing(
     """
     query = select(table).where(table.c.merchant_id == merchant_id)
     if status is not None:
-        query = query.where(table.c.status == status)
+        few = external_id is not None or flag is not None
+        query = query.where((beside(conn, table.c.status) if few else table.c.status) == status)
     if external_id is not None:
         query = query.where(table.c.external_id == external_id)
     if flag is not None:

@@ -33,6 +33,7 @@ from watcher.domain.invoices import Flag
 FREE = text("invoice_id IS NULL")
 # Literal, as the next: a few have any flag at all, and each flag has an index of its own.
 FLAGGED = {flag: text(f"flags LIKE '%,{flag.value},%'") for flag in Flag}
+_WITH_STATUS = ("merchant_id", "created_at", "id", "status")  # read, not looked up by
 UNMATCHED = text("unmatched > 0")
 PENDING = text("status = 'pending'")  # literal: a parameter would not match the partial index
 
@@ -101,7 +102,7 @@ invoices = table(
     Index(None, "status", "deadline"),
     partial("ix_invoices_unmatched", "unmatched", where=UNMATCHED),
     *(
-        partial(f"ix_invoices_{flag.value}", "merchant_id", "created_at", "id", where=flagged)
+        partial(f"ix_invoices_{flag.value}", *_WITH_STATUS, where=flagged)
         for flag, flagged in FLAGGED.items()
     ),
 )
@@ -173,6 +174,7 @@ deposits = table(
     UniqueConstraint("network", "block_hash", "tx_hash", "position"),  # finds a block's, too
     Index(None, "merchant_id", "id"),
     Index(None, "merchant_id", "network", "id"),
+    Index(None, "merchant_id", "network", "status", "id"),
     Index(None, "merchant_id", "status", "id"),
     Index(None, "invoice_id"),
     Index(None, "address"),

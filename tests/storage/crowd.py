@@ -1,7 +1,7 @@
 """Books of any size, made by the database itself: one merchant with very many invoices.
 
 Invoice `i` of 1 to `count` was created at second `i`. Every 1,000th is flagged, every second has a
-deposit of its own; the status of both goes round.
+deposit, an event and a delivery of its own; the status of the first two goes round.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ STATUS = (
     "WHEN 3 THEN 'confirming' WHEN 4 THEN 'partially_paid' WHEN 5 THEN 'underpaid' "
     "ELSE 'cancelled' END"
 )
+OF_EVERY_SECOND = ("deposits", "events", "deliveries")
 TABLES = {
     "invoices": {
         "id": "'inv_' || {id}",
@@ -83,6 +84,29 @@ TABLES = {
         "reverted": "false",
         "accepted_by_hand": "false",
     },
+    "events": {
+        "merchant_id": ":merchant",
+        "seq": "i / 2",
+        "id": "'evt_' || {id}",
+        "type": "'invoice.created'",
+        "invoice_id": "'inv_' || {id}",
+        "created_at": "i",
+        "data": "'{{}}'",
+    },
+    "deliveries": {
+        "id": "'dlv_' || {id}",
+        "merchant_id": ":merchant",
+        "event_id": "'evt_' || {id}",
+        "seq": "i / 2",
+        "invoice_id": "'inv_' || {id}",
+        "target": "CASE i % 10 WHEN 0 THEN 'seldom' ELSE 'often' END",
+        "host": "'shop.example:443'",
+        "state": "CASE i % 1000 WHEN 0 THEN 'dead' ELSE 'delivered' END",
+        "tries": "1",
+        "failed": "0",
+        "due_at": "i",
+        "created_at": "i",
+    },
 }
 
 
@@ -101,9 +125,10 @@ async def fill(conn: Conn, count: int) -> None:
     named = {"count": count, "merchant": MERCHANT, "wallet": WALLET}
     for table, columns in TABLES.items():
         values = ", ".join(value.format(**words) for value in columns.values())
-        only = " WHERE i % 2 = 0" if table == "deposits" else ""
+        only = " WHERE i % 2 = 0" if table in OF_EVERY_SECOND else ""
         select = f"{NUMBERS[dialect]} SELECT {values} FROM n{only}"
         statement = text(f"INSERT INTO {table} ({', '.join(columns)}) {select}")
         used = {name: value for name, value in named.items() if f":{name}" in select}
         await conn.execute(statement, used)
-    await conn.execute(text("ANALYZE"))
+    if dialect == "postgresql":  # does it by itself; nobody does it for SQLite, in life either
+        await conn.execute(text("ANALYZE"))

@@ -5,7 +5,8 @@ A piece of work goes to the first endpoint that may be asked, and on to the next
 ChainUnavailable   backs off, longer each time, or as long as the node asked
 RateLimited        the same, and is asked more slowly for a while
 EndpointRefused    is left alone for minutes
-ChainDataError     is quarantined, longer each time, and then asked last until it does well
+ChainDataError     is quarantined, longer each time, and then asked last until it does well;
+                   so is, after a shorter rest, who has another block than enough others
 anything else      is our own bug: it passes through
 
 Nobody may be asked: that is an error at once, and the caller waits. Where `hedge_seconds` are set,
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from chains.base import (
@@ -138,22 +140,41 @@ class EndpointPool:
 
         async def attempt(node: Endpoint) -> None:
             started = self._clock.monotonic()
-            try:
-                async with asyncio.timeout(patience):
-                    answers[node.name] = await self._work(node, work, started)
+            with suppress(ChainError):  # noted already
+                answers[node.name] = await self._in_time(node, work, started, patience)
                 node.health.reachable(started)
-            except ChainError:
-                pass  # noted by `_work`
-            except TimeoutError:
-                if node.pace.is_full:
-                    return  # by our own limit, perhaps: no fault of it
-                fault = ChainUnavailable(f"no answer within {patience} s")
-                node.health.failed(fault, str(fault), started)
 
         async with asyncio.TaskGroup() as tasks:
             for node in self._in_order(()):
                 tasks.create_task(attempt(node))
         return answers
+
+    async def try_again(
+        self, known: BlockRef, giver: str, own: Callable[[int, Endpoint], Awaitable[Hash | None]]
+    ) -> None:
+        """Try one that is on parole, if its term is over, by the block below `known`.
+
+        Who keeps up has that one. `giver` gave the known block; `own` proves an endpoint's own at a
+        number, and gives its hash. No fault is raised.
+        """
+        number = known.number - 1
+
+        async def same(node: Endpoint) -> None:
+            theirs = await own(number, node)
+            if theirs is None:
+                raise Missing(f"has no block {number}")
+            if theirs != known.parent_hash:
+                alone = f"its block {number} is not the one that others have"
+                raise ChainUnavailable(alone, retry_after=ALONE_SECONDS)
+
+        for node in self.endpoints if number >= 0 else ():
+            if node.name == giver or node.pace.is_full or not node.health.begin_trial(number):
+                continue
+            started = self._clock.monotonic()
+            with suppress(ChainError):  # noted already
+                await self._in_time(node, same, started, EACH_SECONDS)
+                node.health.acquitted(started)
+            return
 
     def saw_head(self, node: Endpoint, number: int) -> None:
         """Note the newest block that `node` told of; whether it lags is judged now.
@@ -180,16 +201,16 @@ class EndpointPool:
             node.health.judge(self._best())
             node.health.judge_speed(fastest)
 
-    def side_with(self, said: Mapping[str, Hash | None], ours: Hash, needed: int) -> frozenset[str]:
-        """Names of those who said `ours`; who said another is left alone if they are enough.
-
-        For a moment only: a reorg reaches one endpoint before the next.
-        """
-        holders = frozenset(name for name, other in said.items() if other == ours)
+    def side_with(
+        self, said: Mapping[str, Hash | None], ref: BlockRef, needed: int
+    ) -> frozenset[str]:
+        """Names of those who said `ref.hash`; if they are enough, who said another is on a fork."""
+        holders = frozenset(name for name, other in said.items() if other == ref.hash)
         if len(holders) >= max(2, needed):
-            for name in (name for name, other in said.items() if other not in (None, ours)):
-                alone = f"its block is not the one that {len(holders)} others have"
-                self.blame(name, ChainUnavailable(alone, retry_after=ALONE_SECONDS))
+            for node in self.endpoints:
+                if said.get(node.name) not in (None, ref.hash):
+                    words = f"its block {ref.number} is not the one that {len(holders)} others have"
+                    node.health.forked(ref.number, words)
         return holders
 
     def blame(self, name: str, fault: ChainError) -> None:
@@ -222,6 +243,23 @@ class EndpointPool:
             if isinstance(error, RateLimited):
                 node.pace.refused(started)
             raise
+
+    async def _in_time(
+        self,
+        node: Endpoint,
+        work: Callable[[Endpoint], Awaitable[T]],
+        started: float,
+        seconds: float,
+    ) -> T:
+        """What `work` gives; raises ChainUnavailable where it takes longer than `seconds`."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._work(node, work, started)
+        except TimeoutError:
+            fault = ChainUnavailable(f"no answer within {seconds} s")
+            if not node.pace.is_full:  # else late by our own limit, perhaps: no fault of it
+                node.health.failed(fault, str(fault), started)
+            raise fault from None
 
     def _in_order(self, but: Collection[str]) -> list[Endpoint]:
         others = (node for node in self.endpoints if node.name not in but)

@@ -26,6 +26,7 @@ BACKOFF_SECONDS, BACKOFF_CAP = 1.0, 60.0
 RETRY_AFTER_CAP = 3600.0
 REFUSED_SECONDS = 300.0
 QUARANTINE_SECONDS, QUARANTINE_CAP = 300.0, 3600.0
+FORK_SECONDS, FORK_CAP = 10.0, 300.0  # short: a reorg reaches one endpoint before the next
 LAGS_AT, KEEPS_UP_AT = 3, 1  # blocks behind the best; apart, so that one block does not flap it
 SLOW_SECONDS, SLOW_TIMES = 1.0, 4  # slow: at least that, and so many times the fastest
 SURVEYS, FIRST_SURVEYS = 5, 3  # whose median is the usual; and how many make one
@@ -46,6 +47,30 @@ class Clock:
     wall: Callable[[], float] = time.time
 
 
+@dataclass(slots=True)
+class Parole:
+    """Why an endpoint is asked last, and when it is next tried by a block that others have.
+
+    So it is put to the proof while others do well, and one piece of work a term is all that it can
+    spoil. Terms double.
+    """
+
+    state: EndpointState
+    reason: str
+    from_number: int
+    """No block below this one tells."""
+    term: float
+    cap: float
+    due: float
+    """When it is next tried, by the monotonic clock."""
+    tries: int = 0
+
+    @property
+    def shown(self) -> EndpointState:
+        """A fork shows only after a trial: before, it may just be late to follow a reorg."""
+        return "waiting" if self.state == "forked" and not self.tries else self.state
+
+
 class Health:
     """The state of one endpoint, moved by what its requests bring."""
 
@@ -55,8 +80,8 @@ class Health:
         self._reason: str | None = None
         self._since = self._until = clock.monotonic()
         self._strikes = self._lies = 0
-        self._lie: str | None = None
-        """How it lied, until its work is proven good."""
+        self._parole: Parole | None = None
+        """Until its work is proven good again."""
         self._lagging = self._slow = False
         self._surveys: deque[float] = deque(maxlen=SURVEYS)
         self._latencies: deque[float] = deque(maxlen=LATENCIES)
@@ -81,20 +106,48 @@ class Health:
         self._latencies.append(seconds)
 
     def good(self, started: float) -> None:
-        """A whole piece of work, begun at `started` (monotonic), went well: faults are over."""
+        """A whole piece of work, begun at `started` (monotonic), went well: faults are over.
+
+        But not that others have another block: each block of a fork is good by itself.
+        """
         if started < self._since:
             return
         if self._clock.monotonic() - self._until > HOUR:
             self._lies = 0  # long good again
-        self._state, self._reason, self._strikes = "healthy", None, 0
-        self._lie = None
+        if self._parole is not None and self._parole.state != "forked":
+            self._parole = None
+        self.reachable(started)
 
     def reachable(self, started: float) -> None:
-        """It answers again; one that lied stays on parole until its work is proven good."""
-        if self._lie is None:
+        """It answers again; on parole it stays until its work is proven good."""
+        if started >= self._since:
+            self._state, self._reason, self._strikes = "healthy", None, 0
+
+    def begin_trial(self, number: int) -> bool:
+        """Whether it is on parole, and due to be tried by the block `number`; once a term."""
+        parole, now = self._parole, self._clock.monotonic()
+        if parole is None or now < parole.due or self.wait_seconds > 0:
+            return False
+        if number < parole.from_number:
+            return False
+        parole.tries += 1
+        parole.term = min(2 * parole.term, parole.cap)
+        parole.due = now + parole.term
+        return True
+
+    def acquitted(self, started: float) -> None:
+        """It did well at a trial, begun at `started` (monotonic): nothing is held against it."""
+        if started >= self._since:
+            self._parole = None
             self.good(started)
-        elif started >= self._since:
-            self._state, self._reason = "quarantined", self._lie
+
+    def forked(self, number: int, reason: str) -> None:
+        """Others have another block at `number`: it rests for a moment, and then is asked last."""
+        now = self._clock.monotonic()
+        if self._parole is None:
+            due = now + FORK_SECONDS
+            self._parole = Parole("forked", reason, number, FORK_SECONDS, FORK_CAP, due)
+        self.failed(ChainUnavailable(reason, retry_after=FORK_SECONDS), reason, now)
 
     def failed(self, error: ChainError, reason: str, started: float) -> None:
         """A piece of work, begun at `started` (monotonic), ended in `error`."""
@@ -108,7 +161,7 @@ class Health:
                 state: EndpointState = "quarantined"
                 seconds = min(QUARANTINE_SECONDS * 2**self._lies, QUARANTINE_CAP)
                 self._lies += 1
-                self._lie = reason
+                self._parole = Parole(state, reason, 0, seconds, QUARANTINE_CAP, now + seconds)
             case EndpointRefused():
                 state, seconds = "refused", REFUSED_SECONDS
             case ChainUnavailable(retry_after=float() | int() as asked):
@@ -159,15 +212,15 @@ class Health:
 
     @property
     def rank(self) -> int:
-        """Which to ask first: 0, or 1 when it is slow, 2 when it lags, 3 on parole for a lie."""
-        if self._lie is not None:
+        """Which to ask first: 0, or 1 when it is slow, 2 when it lags, 3 on parole."""
+        if self._parole is not None:
             return 3
         return 2 if self._lagging else int(self._slow)
 
     @property
     def trusted(self) -> bool:
         """Its word on the newest block counts when others are judged."""
-        return self._state in ("new", "healthy")
+        return self._state in ("new", "healthy") and self._parole is None
 
     @property
     def reason(self) -> str | None:
@@ -193,6 +246,8 @@ class Health:
         )
 
     def _shown(self) -> tuple[EndpointState, str | None]:
+        if self._parole is not None:  # also while it rests, for whatever other fault
+            return self._parole.shown, self._parole.reason
         if self._state in ("new", "healthy") and self._budget_spent():
             return "waiting", "daily requests are spent"
         if self._state == "healthy" and self._lagging:

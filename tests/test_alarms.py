@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 import storage
 from watcher.alarms import Alarm, Journal, alarms_of, keep_journal
 
-ENDPOINT = {"name": "own", "quarantined": None}
+ENDPOINT = {"name": "own", "state": "healthy", "reason": None, "quarantined": None}
 STALLED = Alarm("network_stalled", "tron", "no new block for too long")
 DEAD = Alarm("webhooks_dead", "webhooks", "1 deliveries were given up")
 
@@ -66,8 +66,16 @@ def test_where_this_process_asks_for_no_rates_none_are_stale() -> None:
             Alarm("finality_frozen", "tron", "it went back"),
         ),
         (
-            {"networks": [network(endpoints=[ENDPOINT, {"name": "b", "quarantined": "a lie"}])]},
+            {
+                "networks": [
+                    network(endpoints=[ENDPOINT, {**ENDPOINT, "name": "b", "quarantined": "a lie"}])
+                ]
+            },
             Alarm("endpoint_quarantined", "tron/b", "a lie"),
+        ),
+        (
+            {"networks": [network(endpoints=[{**ENDPOINT, "state": "forked", "reason": "alone"}])]},
+            Alarm("endpoint_forked", "tron/own", "alone"),
         ),
         (
             {"rates": {"sources": [{"source": "kraken", "stale": True, "last_error": None}]}},

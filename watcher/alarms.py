@@ -47,6 +47,8 @@ def _of_networks(rows: Sequence[Json]) -> Iterator[Alarm]:
             if each["quarantined"] is not None:
                 subject = f"{name}/{each['name']}"
                 yield Alarm("endpoint_quarantined", subject, each["quarantined"])
+            if each["state"] == "forked":
+                yield Alarm("endpoint_forked", f"{name}/{each['name']}", each["reason"])
 
 
 def _of_rates(rates: Json | None) -> Iterator[Alarm]:

@@ -6,6 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from chains.base.endpoints import Capability as Capability
+from chains.base.endpoints import EndpointReport as EndpointReport
+from chains.base.endpoints import EndpointSettings as EndpointSettings
+from chains.base.endpoints import EndpointState as EndpointState
 from chains.base.errors import ChainDataError as ChainDataError
 from chains.base.errors import ChainError as ChainError
 from chains.base.errors import ChainUnavailable as ChainUnavailable
@@ -22,56 +26,6 @@ from watcher.domain.rates import Feed, Round
 
 TRACE = "trace/"
 """Begins the position of what a contract sent: no block's hash commits to it, on any network."""
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointSettings:
-    """One URL of a network, as configured."""
-
-    name: str
-    url: str
-    requests_per_second: int | None = None
-    daily_requests: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    solidity_url: str | None = None
-    """Where a Tron node answers `walletsolidity/`; None: under `url`, as providers do."""
-
-    def __repr__(self) -> str:
-        return f"EndpointSettings({self.name!r})"  # URLs and headers carry keys
-
-
-EndpointState = Literal["new", "healthy", "slow", "lagging", "waiting", "refused", "quarantined"]
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointReport:
-    """How an endpoint does, for the status; holds no URL."""
-
-    name: str
-    state: EndpointState
-    head: int | None
-    latency_p50_ms: int | None
-    latency_p99_ms: int | None
-    requests_today: int
-    daily_requests: int | None
-    forecast_today: int
-    errors_1h: int
-    reason: str | None
-    """The newest fault while the endpoint is not healthy; None when it is."""
-    traces: bool | None = None
-    """Whether it tells of calls within transactions; None: not known, or nobody asks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Capability:
-    """One thing that `doctor` found out about an endpoint."""
-
-    endpoint: str
-    check: str
-    """`chain`, `head`, `receipts`, `finality`, `token USDT` …"""
-    ok: bool | None
-    """None: a warning, nothing that loses deposits by itself."""
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)

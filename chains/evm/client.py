@@ -138,7 +138,7 @@ class EvmClient:
             return self._tracing.vouching(said, self._options.agreement)
         given = await self._pool.each(partial(calls.block_ref, block=ref.number))
         hashes = {name: (other.hash if other else None) for name, other in given.items()}
-        return self._pool.side_with(hashes, ref.hash, self._options.agreement)
+        return self._pool.side_with(hashes, ref, self._options.agreement)
 
     async def balances(
         self,

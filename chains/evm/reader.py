@@ -17,7 +17,7 @@ from chains.evm.traces import PARITY
 from chains.evm.tracing import Tracing
 from chains.evm.worker import Read
 from chains.health import Missing
-from watcher.domain.blocks import BlockRef, Transfer
+from watcher.domain.blocks import BlockRef, Hash, Transfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,9 @@ class BlockReader:
             if whole:
                 raise ChainUnavailable(f"block {number}: only an endpoint without traces proves it")
             tracing.note_untraced(number)
+        if found is not None:
+            own = partial(self._own_hash, listing)
+            await self._pool.try_again(found.reading.block.ref, found.endpoint, own)
         return found
 
     async def traced(self, number: int, listing: Listing, node: Endpoint) -> Found | None:
@@ -73,6 +76,10 @@ class BlockReader:
         if found is None or found.reading.block.ref.hash != ref.hash:
             return False
         return set(map(_claim, transfers)) <= set(map(_claim, found.reading.block.transfers))
+
+    async def _own_hash(self, listing: Listing, number: int, node: Endpoint) -> Hash | None:
+        found = await self._find(number, listing, node, whole=False)
+        return None if found is None else found.reading.block.ref.hash
 
     async def _find(
         self, number: int, listing: Listing, node: Endpoint, *, whole: bool

@@ -5,16 +5,16 @@ Runs in a worker process: pure, quick to import, and everything that goes in or 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from chains.base import ChainDataError, Refusal
-from chains.tvm.address import PREFIX, text
+from chains.base import ChainDataError, NetworkSpec, Refusal
+from chains.tvm.address import PREFIX, raw, text
 from chains.tvm.messages import CallValue, Internal, Log
 from chains.tvm.proof import Done, prove
 from watcher.domain.blocks import Block, Hash, Transfer
-from watcher.domain.money import Address, Method, Network
+from watcher.domain.money import Address, Asset, Method, Network
 
 TRANSFER = bytes.fromhex("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef")
 """keccak("Transfer(address,address,uint256)")"""
@@ -63,6 +63,18 @@ class Reading:
     """Who signed for the witness; None: it signed itself, or the block is block 0."""
     has_internal: bool
     """Whether any internal call was told of: not every node keeps them."""
+
+
+def listing_of(spec: NetworkSpec, assets: Sequence[Asset]) -> Listing:
+    """What to look for: a contract of digits only is the id of a TRC-10 token."""
+    tokens = [(asset.contract, asset.method) for asset in assets if asset.contract is not None]
+    native = spec.assets[0].method
+    return Listing(
+        spec.name,
+        native if any(asset.method == native for asset in assets) else None,
+        {raw(contract): method for contract, method in tokens if not contract.isdigit()},
+        {contract: method for contract, method in tokens if contract.isdigit()},
+    )
 
 
 def read_block(block_json: bytes, infos_json: bytes, listing: Listing) -> Reading:

@@ -27,8 +27,7 @@ from chains.endpoints import WHOLE_SECONDS, EndpointPool
 from chains.examining import compare
 from chains.transaction import find, in_block
 from chains.tvm import balances, calls, transaction
-from chains.tvm.address import raw
-from chains.tvm.blocks import Listing, Reading, read_block
+from chains.tvm.blocks import Listing, Reading, listing_of, read_block
 from chains.tvm.capabilities import examine
 from chains.tvm.doubts import Doubts, claims_of, is_committed, repeating
 from chains.tvm.provider import FastTronProvider
@@ -49,18 +48,6 @@ async def read_apart(block: bytes, infos: bytes, listing: Listing) -> Reading:
 async def read_here(block: bytes, infos: bytes, listing: Listing) -> Reading:
     """Read in this very process."""
     return read_block(block, infos, listing)
-
-
-def listing_of(spec: NetworkSpec, assets: Sequence[Asset]) -> Listing:
-    """What to look for: a contract of digits only is the id of a TRC-10 token."""
-    tokens = [(asset.contract, asset.method) for asset in assets if asset.contract is not None]
-    native = spec.assets[0].method
-    return Listing(
-        spec.name,
-        native if any(asset.method == native for asset in assets) else None,
-        {raw(contract): method for contract, method in tokens if not contract.isdigit()},
-        {contract: method for contract, method in tokens if contract.isdigit()},
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +134,7 @@ class TronClient:
         """What is under no hash each endpoint's own block must hold as well."""
         if all(map(is_committed, transfers)):
             said = await self._pool.each(partial(calls.block_hash, number=ref.number))
-            return self._pool.side_with(said, ref.hash, self._options.agreement)
+            return self._pool.side_with(said, ref, self._options.agreement)
         read = partial(self._find, ref.number, self._listing)
         found = await self._pool.each(read, WHOLE_SECONDS)
         told = {
@@ -249,7 +236,13 @@ class TronClient:
         if found.reading.signer is not None and not self._doubts.knows_deputy(found.reading):
             # Not within `ask`: that nobody repeats a block is no fault of who gave it.
             await self._require_repeated(found)
+        own = partial(self._own_hash, listing)
+        await self._pool.try_again(found.reading.block.ref, found.endpoint, own)
         return found.reading
+
+    async def _own_hash(self, listing: Listing, number: int, node: Endpoint) -> Hash | None:
+        found = await self._find(number, listing, node)
+        return None if found is None else found.reading.block.ref.hash
 
     async def _find(self, number: int, listing: Listing, node: Endpoint) -> _Found | None:
         """One endpoint answers both calls, so a failed proof names, and quarantines, the liar."""

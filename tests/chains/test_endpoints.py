@@ -24,7 +24,7 @@ from chains.endpoint import Endpoint
 from chains.endpoints import EndpointPool, occasionally
 from chains.health import Clock, Missing
 from chains.http import Disconnected
-from watcher.domain.blocks import Hash
+from watcher.domain.blocks import BlockRef, Hash
 
 NOON = 1_795_262_400.0  # 2026-11-21 12:00 UTC
 HALF_A_DAY = 43_200
@@ -312,10 +312,10 @@ async def test_an_outage_ends_no_parole() -> None:
     time.passed = 300
     a.faults = [DOWN]
     assert await pool.each(yes) == {"b": "b"}
-    assert states(pool) == ["waiting", "healthy"]
-    time.passed = 400
-    await pool.survey(heads(a=5, b=5))
-    assert (states(pool), report(pool).reason) == (["quarantined", "healthy"], "lie")
+    for passed in (300, 400):
+        time.passed = passed
+        assert (states(pool), report(pool).reason) == (["quarantined", "healthy"], "lie")
+        await pool.survey(heads(a=5, b=5))
     a.asked = 0
     assert await pool.ask(yes) == "b"
     assert a.asked == 0
@@ -533,8 +533,11 @@ async def test_a_slow_endpoint_is_asked_after_the_quick_and_before_one_that_lags
     assert (a.asked, b.asked, c.asked) == (1, 2, 0)
 
 
+OURS = BlockRef(7, Hash("ours"), Hash("below"), 0)
+
+
 @pytest.mark.parametrize(
-    ("said", "needed", "holders", "left_alone"),
+    ("said", "needed", "holders", "forked"),
     [
         ({"a": "x", "b": "ours", "c": "ours"}, 2, {"b", "c"}, ["a"]),
         ({"a": "x", "b": "ours", "c": None}, 2, {"b"}, []),
@@ -543,15 +546,103 @@ async def test_a_slow_endpoint_is_asked_after_the_quick_and_before_one_that_lags
         ({"a": None, "b": "ours", "c": "ours"}, 2, {"b", "c"}, []),
     ],
 )
-async def test_who_alone_has_another_block_is_left_alone_for_a_moment(
-    said: dict[str, Hash | None], needed: int, holders: set[str], left_alone: list[str]
+async def test_who_alone_has_another_block_rests_and_is_then_asked_last(
+    said: dict[str, Hash | None], needed: int, holders: set[str], forked: list[str]
 ) -> None:
     time = Time()
     pool = make_pool(time, Node(), Node(), Node())
-    assert pool.side_with(said, Hash("ours"), needed) == holders
-    assert [each.name for each in pool.reports() if each.state == "waiting"] == left_alone
+    assert pool.side_with(said, OURS, needed) == holders
+    assert [each.name for each in pool.reports() if each.state == "waiting"] == forked
     time.passed += 10
+    assert await pool.ask(yes) == ("b" if forked else "a")
+
+
+def hashes(**said: str | ChainError | None) -> Callable[[int, Endpoint], Awaitable[Hash | None]]:
+    """What endpoints prove to have below our block; None: nothing."""
+
+    async def own(number: int, node: Endpoint) -> Hash | None:
+        assert number == OURS.number - 1
+        await node.raw("ask", [])
+        if isinstance(fault := said[node.name], ChainError):
+            raise fault
+        return fault and Hash(fault)
+
+    return own
+
+
+async def pool_with_a_liar(time: Time) -> tuple[EndpointPool, Node]:
+    """The first of two lied; how often it is asked is counted from now on."""
+    liar = Node(faults=[LIE])
+    pool = make_pool(time, liar, Node())
+    await pool.ask(yes)
+    liar.asked = 0
+    return pool, liar
+
+
+async def test_who_is_on_parole_comes_first_again_when_it_has_the_block_that_others_have() -> None:
+    time = Time()
+    pool, liar = await pool_with_a_liar(time)
+    time.passed = 299.9
+    await pool.try_again(OURS, "b", hashes(a="below"))
+    assert (liar.asked, states(pool)) == (0, ["quarantined", "healthy"])
+    time.passed = 300
+    await pool.try_again(OURS, "b", hashes(a="below"))
+    assert states(pool) == ["healthy", "healthy"]
     assert await pool.ask(yes) == "a"
+    await pool.try_again(OURS, "b", hashes())
+
+
+@pytest.mark.parametrize(
+    "said", [None, "another", DOWN, LIE, Missing("pruned")], ids=lambda each: str(each)
+)
+async def test_who_fails_a_trial_is_tried_once_in_a_longer_term(
+    said: str | ChainError | None,
+) -> None:
+    time = Time()
+    pool, liar = await pool_with_a_liar(time)
+    times = []
+    for minute in range(5, 200):
+        time.passed, liar.asked = minute * 60, 0
+        await pool.try_again(OURS, "b", hashes(a=said))
+        times += [minute] * liar.asked
+        assert states(pool)[0] == "quarantined"
+    assert times == [5, 15, 35, 75, 135, 195]
+
+
+async def test_nobody_is_tried_by_a_block_of_its_own() -> None:
+    time = Time()
+    pool, liar = await pool_with_a_liar(time)
+    time.passed = 300
+    await pool.try_again(OURS, "a", hashes(a="below"))
+    assert (liar.asked, states(pool)) == (0, ["quarantined", "healthy"])
+
+
+async def test_a_fork_shows_once_a_trial_failed_and_is_tried_by_newer_blocks_alone() -> None:
+    time = Time()
+    pool = make_pool(time, Node(), Node(), Node())
+    at_six = BlockRef(6, Hash("below"), Hash("b5"), 0)
+    pool.side_with({"a": Hash("x"), "b": at_six.hash, "c": at_six.hash}, at_six, 2)
+    time.passed = 10
+    await pool.try_again(at_six, "b", hashes())
+    assert states(pool)[0] == "waiting"
+    for passed in (10, 20, 30):  # also while it rests, and when it answers for the rest
+        time.passed = passed
+        await pool.try_again(OURS, "b", hashes(a="x"))
+        await pool.survey(heads(a=9, b=7, c=7))
+        assert states(pool) == ["forked", "healthy", "healthy"]
+    assert report(pool).reason == "its block 6 is not the one that 2 others have"
+    time.passed = 70
+    await pool.try_again(OURS, "b", hashes(a="below"))
+    assert (states(pool)[0], await pool.ask(yes)) == ("healthy", "a")
+
+
+async def test_a_good_block_ends_no_fork() -> None:
+    time = Time()
+    pool = make_pool(time, Node(), Node(), Node())
+    pool.side_with({"a": Hash("x"), "b": OURS.hash, "c": OURS.hash}, OURS, 2)
+    time.passed = 10
+    assert await pool.ask(yes, but={"b", "c"}) == "a"
+    assert await pool.ask(yes) == "b"
 
 
 async def test_a_spent_day_rests_until_midnight_and_then_counts_anew() -> None:

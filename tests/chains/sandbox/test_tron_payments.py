@@ -15,8 +15,7 @@ from chains.sandbox.tron.node import TronNode
 from chains.sandbox.tron.orders import Ending, Order
 from chains.sandbox.tron.payments import batch, failed, internal, plain, reverted
 from chains.tvm.address import text
-from chains.tvm.blocks import read_block
-from chains.tvm.client import listing_of
+from chains.tvm.blocks import listing_of, read_block
 from chains.tvm.proof import prove
 from tests.chains.sandbox.tron import (
     ASSETS,

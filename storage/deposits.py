@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -31,17 +31,22 @@ _BY_DECISION = ("accepted", "accepted_by_hand")
 _READ_OR_DECIDED = tuple(name for name in _FIELDS if name not in ("id", *_BY_CHAIN))
 
 
-async def add(conn: Conn, deposits: Sequence[Deposit], now: int) -> list[Change]:
+async def add(
+    conn: Conn, deposits: Sequence[Deposit], now: int, *, sure: Collection[str] = ()
+) -> list[Change]:
     """Store what was found in a block; return what changed, in the order given.
 
     A deposit that is here already is left alone, unless it was orphaned: then its very block is in
     our chain again, and the row is revived, as it is read now. One that was made of a finding of
     the audit gives way to what is found in that finding's blocks, as far as that goes: it is the
     same money.
+
+    Args:
+        sure: ids of those that stay confirmed in such a one's place, with nobody asked for them.
     """
     if not deposits:
         return []
-    deposits, ceded = await _replace_stand_ins(conn, deposits)
+    deposits, ceded = await _replace_stand_ins(conn, deposits, sure)
     deposits = [*deposits, *(rest for rest in ceded.values() if rest is not None)]
     new = inserting(conn, table).on_conflict_do_nothing(index_elements=["id"])
     rows = await _placed(conn, deposits)
@@ -149,38 +154,8 @@ async def counts(conn: Conn) -> dict[str, int]:
     return {status: count for status, count in rows}
 
 
-def _is_other(before: Deposit, after: Deposit) -> bool:
-    """Whether more changed than what the chain says of it."""
-    return any(getattr(before, name) != getattr(after, name) for name in _READ_OR_DECIDED)
-
-
-async def _replace_stand_ins(
-    conn: Conn, deposits: Sequence[Deposit]
-) -> tuple[Sequence[Deposit], Ceded]:
-    """`deposits`, those new in place of a finding's deposit as such; who gives way to them."""
-    stand_ins = await _stand_ins(conn, deposits)
-    if not stand_ins:
-        return deposits, {}
-    live = table.c.status != DepositStatus.ORPHANED
-    ids = select(table.c.id).where(among(conn, table.c.id, [each.id for each in deposits]), live)
-    known = set(await conn.scalars(ids))
-    found = [each for each in deposits if each.id not in known and not is_stand_in(each)]
-    placed, ceded = take_place(found, stand_ins)
-    by_id = {each.id: each for each in placed}
-    return [by_id.get(each.id, each) for each in deposits], ceded
-
-
-async def _point_to_rests(conn: Conn, ceded: Ceded) -> None:
-    """Let each finding name the deposit that is left of it."""
-    findings = schema.findings
-    for stand_in, rest in ceded.items():
-        if rest is not None:
-            mine = update(findings).where(findings.c.id == stand_in.finding_id)
-            await conn.execute(mine.values(deposit_id=rest.id))
-
-
-async def _stand_ins(conn: Conn, deposits: Sequence[Deposit]) -> list[StandIn]:
-    """Live deposits made of findings at these addresses."""
+async def stand_ins(conn: Conn, deposits: Sequence[Deposit]) -> list[StandIn]:
+    """Live deposits made of findings at the addresses of these."""
     findings = schema.findings
     query = (
         select(*_COLUMNS, findings.c.first, findings.c.last, findings.c.id.label("finding_id"))
@@ -195,6 +170,36 @@ async def _stand_ins(conn: Conn, deposits: Sequence[Deposit]) -> list[StandIn]:
     return [
         StandIn(_deposit(row), row["finding_id"], row["first"] or 0, row["last"]) for row in rows
     ]
+
+
+def _is_other(before: Deposit, after: Deposit) -> bool:
+    """Whether more changed than what the chain says of it."""
+    return any(getattr(before, name) != getattr(after, name) for name in _READ_OR_DECIDED)
+
+
+async def _replace_stand_ins(
+    conn: Conn, deposits: Sequence[Deposit], sure: Collection[str]
+) -> tuple[Sequence[Deposit], Ceded]:
+    """`deposits`, those new in place of a finding's deposit as such; who gives way to them."""
+    held = await stand_ins(conn, deposits)
+    if not held:
+        return deposits, {}
+    live = table.c.status != DepositStatus.ORPHANED
+    ids = select(table.c.id).where(among(conn, table.c.id, [each.id for each in deposits]), live)
+    known = set(await conn.scalars(ids))
+    found = [each for each in deposits if each.id not in known and not is_stand_in(each)]
+    placed, ceded = take_place(found, held, sure)
+    by_id = {each.id: each for each in placed}
+    return [by_id.get(each.id, each) for each in deposits], ceded
+
+
+async def _point_to_rests(conn: Conn, ceded: Ceded) -> None:
+    """Let each finding name the deposit that is left of it."""
+    findings = schema.findings
+    for stand_in, rest in ceded.items():
+        if rest is not None:
+            mine = update(findings).where(findings.c.id == stand_in.finding_id)
+            await conn.execute(mine.values(deposit_id=rest.id))
 
 
 async def _placed(conn: Conn, deposits: Sequence[Deposit]) -> list[dict[str, Any]]:

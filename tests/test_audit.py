@@ -39,6 +39,7 @@ from watcher import recount
 from watcher.audit import Audit, Report
 from watcher.domain.audit import Finding, FindingKind, FindingState
 from watcher.domain.blocks import BlockRef, Transfer
+from watcher.domain.copies import read_together
 from watcher.domain.deposits import Deposit, DepositStatus, orphan
 from watcher.domain.invoices import Flag, InvoiceStatus
 from watcher.domain.money import Address, Asset, Method
@@ -107,7 +108,7 @@ class World:
             block = await self.chain.block(number)
             assert block is not None
             async with storage.write(self.engine) as conn:
-                await recount.add_missing(conn, POLICY, NETWORK, block, NOW)
+                await recount.add_missing(conn, POLICY, NETWORK, read_together([block]), NOW)
 
 
 @pytest.fixture
@@ -692,8 +693,9 @@ async def test_what_was_accepted_is_gone_once_all_of_it_is_found(world: World) -
         shown.append(make_transfer(part, POL, position=f"trace/{len(shown)}"))
         async with storage.write(world.engine) as conn:
             seen = replace(block, transfers=tuple(shown))
-            added = await recount.add_missing(conn, POLICY, NETWORK, seen, NOW)
-        assert [each.position for each in added] == [shown[-1].position]
+            reading = read_together([seen])
+            mended = await recount.add_missing(conn, POLICY, NETWORK, reading, NOW)
+        assert [each.position for each in mended.added] == [shown[-1].position]
         deposits = await world.deposits()
         assert len(deposits) == len(shown) + left
         assert sum(each.units for each in deposits) == 2 * COIN

@@ -24,6 +24,7 @@ from tests.world import (
 from watcher import corroboration, finality, recount, rescan
 from watcher.accepting import Decision, accept
 from watcher.domain.blocks import Block
+from watcher.domain.copies import read_together
 from watcher.domain.invoices import InvoiceStatus
 from watcher.domain.money import Address
 from watcher.explain import explain
@@ -162,7 +163,7 @@ async def test_a_reorg_waits_for_what_is_being_added_and_orphans_it(chain, follo
     chain.mine()
     chain.mine()
     async with storage.write(engine) as conn:
-        await recount.add_missing(conn, POLICY, NETWORK, gone, 0)
+        await recount.add_missing(conn, POLICY, NETWORK, read_together([gone]), 0)
         turns = asyncio.create_task(catch_up(follower))
         assert (await asyncio.wait([turns], timeout=0.3))[0] == set()
     await turns
@@ -216,7 +217,8 @@ async def test_a_reorg_during_the_pass_is_waited_out(chain, follower, engine, mo
 
 async def add(engine: Engine, block: Block) -> int:
     async with storage.write(engine) as conn:
-        return len(await recount.add_missing(conn, POLICY, NETWORK, block, 0))
+        reading = read_together([block])
+        return len((await recount.add_missing(conn, POLICY, NETWORK, reading, 0)).added)
 
 
 async def test_a_block_above_our_newest_adds_nothing(chain, follower, engine):

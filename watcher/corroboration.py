@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import storage
-from chains.base import TRACE, ChainClient, ChainUnavailable
+from chains.base import ChainClient, ChainUnavailable
 from storage import Engine
 from watcher.domain.blocks import BlockRef, Hash, Transfer
+from watcher.domain.copies import transfer_of
 from watcher.domain.deposits import Deposit, is_deep
 from watcher.policy import NetworkPolicy
 
@@ -125,17 +126,5 @@ class Corroboration:
         """What to ask for a deposit: its block, and where that says nothing of it, itself."""
         # As much of a block as asking for it takes; its parent may no longer be known.
         ref = BlockRef(deposit.block_number, deposit.block_hash, Hash(""), deposit.block_time)
-        repeat = self._network.repeat_transfers or deposit.position.startswith(TRACE)
+        repeat = self._network.must_repeat(deposit.position)
         return ref, (transfer_of(deposit),) if repeat else ()
-
-
-def transfer_of(deposit: Deposit) -> Transfer:
-    """The transfer that it was found as."""
-    return Transfer(
-        deposit.tx_hash,
-        deposit.position,
-        deposit.method,
-        deposit.sender,
-        deposit.address,
-        deposit.units,
-    )

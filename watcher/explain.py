@@ -119,7 +119,8 @@ async def _look_up(
 def _standing(found: Transaction | None, books: _Books) -> Json:
     """Where the transaction stands, as a word and a sentence."""
     if found is None:
-        left = " any more; the blocks with its deposits left the chain" if books.deposits else ""
+        gone = " any more: its block left the chain, or one endpoint told of it falsely"
+        left = gone if books.deposits else ""
         return {"state": "unknown", "detail": f"no endpoint knows this transaction{left}"}
     if found.block is None:
         return {"state": "waiting", "detail": "it is in no block yet: nothing is credited before"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Generic, TypeVar
 
 from watcher.domain.blocks import Block
 
@@ -11,8 +12,10 @@ AHEAD_BLOCKS = 64
 AHEAD_BYTES = 64 * 1024 * 1024
 IN_FLIGHT = 8
 
+B = TypeVar("B", bound=Block)
 
-class FetchAhead:
+
+class FetchAhead(Generic[B]):
     """Blocks after the tip, fetched concurrently and handed out in order.
 
     Holds at most 64 blocks, at most 8 of them on the way, and begins no new fetch while those that
@@ -20,15 +23,15 @@ class FetchAhead:
     while its receiver stores what it took before.
     """
 
-    def __init__(self, fetch: Callable[[int], Awaitable[Block | None]]) -> None:
+    def __init__(self, fetch: Callable[[int], Awaitable[B | None]]) -> None:
         self._fetch = fetch
-        self._tasks: dict[int, asyncio.Task[Block | None]] = {}
+        self._tasks: dict[int, asyncio.Task[B | None]] = {}
         self._next = 0
         """The block to be handed out next."""
         self._upto = 0
         """The last one to fetch; below `_next`: none."""
 
-    async def take(self, number: int, upto: int) -> Block | None:
+    async def take(self, number: int, upto: int) -> B | None:
         """The block at `number`, while those up to `upto` are fetched; None when there is none.
 
         A failed fetch raises here, when its turn has come. With it all others are forgotten: they
@@ -48,9 +51,9 @@ class FetchAhead:
         self._hand_out([number])
         return block
 
-    def ready(self, number: int, most: int) -> list[Block]:
+    def ready(self, number: int, most: int) -> list[B]:
         """Blocks from `number` on that are here already, in order; takes them."""
-        blocks: list[Block] = []
+        blocks: list[B] = []
         while len(blocks) < most and (block := self._arrived(number + len(blocks))):
             blocks.append(block)
         self._hand_out([block.ref.number for block in blocks])
@@ -86,7 +89,7 @@ class FetchAhead:
             self._begin(number)
             under_way += 1
 
-    def _go_on(self, done: asyncio.Task[Block | None]) -> None:
+    def _go_on(self, done: asyncio.Task[B | None]) -> None:
         if not done.cancelled():  # by ourselves
             self._begin_ahead()
 
@@ -95,7 +98,7 @@ class FetchAhead:
         task = self._tasks[number]
         return task.done() and not task.cancelled() and not task.exception() and not task.result()
 
-    def _arrived(self, number: int) -> Block | None:
+    def _arrived(self, number: int) -> B | None:
         task = self._tasks.get(number)
         if task is None or not task.done() or task.cancelled() or task.exception():
             return None

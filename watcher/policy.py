@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chains.base import NetworkSpec
+from chains.base import TRACE, NetworkSpec
 from watcher.domain.deposits import DepositRules
 from watcher.domain.money import Asset, Family, Method, Network
 from watcher.rates.book import RateBook
@@ -40,6 +40,10 @@ class NetworkPolicy:
     def stalled_after(self) -> int:
         """Seconds without a new block after which the network lags for everyone to see."""
         return max(STALLED_SECONDS, STALLED_PACES * self.spec.pace_seconds)
+
+    def must_repeat(self, position: str) -> bool:
+        """Whether endpoints must repeat what stands there, as no block's hash commits to it."""
+        return self.repeat_transfers or position.startswith(TRACE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,43 +3,85 @@
 The follower found every deposit that there was to find when it connected the block. One is missing
 where since then an address was imported, a token was listed, or internal calls became visible; or
 where an endpoint told otherwise what no hash commits to.
+
+What no hash commits to is told by endpoints, and they may differ. What enough of them show is sure:
+it takes the place of what nobody repeated, of what an operator accepted for it, and of what was
+orphaned. What is not sure is added only where nothing of all that is, and waits for agreement.
+Where enough of them show something else, or nothing, it is denied: it is not added, and what waits
+for agreement in a final block is taken back.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import storage
+from chains.base import INTERNAL
 from storage import Conn
 from storage.cursors import Cursor
 from storage.deposits import Change
-from watcher.domain.blocks import Block, BlockRef
-from watcher.domain.deposits import Deposit, DepositStatus, find_deposits, gives_way, orphan
+from watcher.domain.blocks import BlockRef
+from watcher.domain.copies import Reading, claim_of, transfer_of
+from watcher.domain.deposits import (
+    Deposit,
+    DepositStatus,
+    find_deposits,
+    gives_way,
+    is_rumour,
+    orphan,
+)
 from watcher.domain.money import Network
 from watcher.domain.stand_ins import is_stand_in
-from watcher.policy import Policy
+from watcher.policy import NetworkPolicy, Policy
 from watcher.refused import NotOurs
 from watcher.settling import settle_invoices
 
 
-async def missing(
-    conn: Conn, policy: Policy, network: Network, block: Block, now: int
-) -> list[Change]:
-    """The deposits in `block` that are not stored, or orphaned though it is in our chain.
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """What the books and a block of our chain differ in."""
 
-    Or stored otherwise on an endpoint's word that none repeated. Each with what is stored, if any.
+    lost: Sequence[Deposit]
+    """Stored, and to be taken back."""
+    found: Sequence[Deposit]
+    """To be stored, or revived."""
+    sure: frozenset[str]
+    """Ids of those found that nobody need be asked for any more."""
+    doubtful: Sequence[Deposit]
+    """Left out unless more endpoints repeat them."""
+
+    def __bool__(self) -> bool:
+        return bool(self.lost or self.found)
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """What became of differences."""
+
+    added: Sequence[Deposit]
+    orphaned: Sequence[Deposit]
+    """What was taken back, and nothing has its place."""
+
+
+async def differences(
+    conn: Conn, policy: Policy, network: Network, reading: Reading, now: int
+) -> Differences:
+    """The deposits in `reading` that are not stored, or orphaned though it is in our chain.
+
+    Or stored otherwise on an endpoint's word that none repeated; and what enough deny.
 
     Raises:
         NotOurs: the block is not known to be in our chain.
     """
     cursor = await storage.cursors.get(conn, network)
-    require_ours(block.ref, await storage.blocks.at(conn, network, block.ref.number), cursor)
-    changes = await _against_stored(conn, policy, network, block, now)
-    return [(stored, each) for stored, each in changes if stored is None or _lacks(stored, each)]
+    return await _compare(conn, policy.networks[network], reading, cursor, now)
 
 
 async def add_missing(
-    conn: Conn, policy: Policy, network: Network, block: Block, now: int
-) -> list[Deposit]:
-    """Store what `missing` tells of, with its consequences; return it.
+    conn: Conn, policy: Policy, network: Network, reading: Reading, now: int
+) -> Mended:
+    """Mend what `differences` tells of, with all consequences.
 
     Holds the network's row until the transaction ends, as each step of its follower does. So our
     chain stands still meanwhile, and a reorg that comes after finds the deposits and orphans them.
@@ -50,17 +92,17 @@ async def add_missing(
         NotOurs: the block is not known to be in our chain.
     """
     cursor = await storage.cursors.hold(conn, network)
-    require_ours(block.ref, await storage.blocks.at(conn, network, block.ref.number), cursor)
-    against = await _against_stored(conn, policy, network, block, now)
-    held = [stored for stored, each in against if stored and gives_way(stored, each)]
-    lost = orphan(held)
+    differ = await _compare(conn, policy.networks[network], reading, cursor, now)
+    lost = orphan(differ.lost)
     await storage.deposits.save(conn, lost)
-    taken: list[Change] = list(zip(held, lost, strict=True))
+    taken: list[Change] = list(zip(differ.lost, lost, strict=True))
     events = await settle_invoices(conn, policy, set(), None, taken, now)
-    changes = await storage.deposits.add(conn, [each for _, each in against], now)
+    changes = await storage.deposits.add(conn, differ.found, now, sure=differ.sure)
     events += await settle_invoices(conn, policy, set(), None, changes, now)
     await storage.events.append(conn, events, now)
-    return [each for _, each in changes if not (is_stand_in(each) or _is_gone(each))]
+    added = [each for _, each in changes if not (is_stand_in(each) or _is_gone(each))]
+    replaced = {each.id for each in added}
+    return Mended(added, [each for each in lost if each.id not in replaced])
 
 
 def require_ours(ref: BlockRef, kept: BlockRef | None, cursor: Cursor | None) -> None:
@@ -78,24 +120,88 @@ def require_ours(ref: BlockRef, kept: BlockRef | None, cursor: Cursor | None) ->
         raise NotOurs(f"block {ref.number} is no longer kept and not known to be final")
 
 
+async def _compare(
+    conn: Conn, rules: NetworkPolicy, reading: Reading, cursor: Cursor | None, now: int
+) -> Differences:
+    network, ref = rules.spec.name, reading.ref
+    require_ours(ref, await storage.blocks.at(conn, network, ref.number), cursor)
+    final = cursor is not None and cursor.finalized is not None and ref.number <= cursor.finalized
+    denied = await _denied(conn, rules, reading) if final else []
+    found = await _found(conn, rules, reading, now)
+    stored = await storage.deposits.known(conn, [each.id for each in found]) if found else {}
+    new = [each for each in found if _is_news(stored.get(each.id), each)]
+    sure = frozenset(each.id for each in new if _is_sure(rules, reading, each))
+    stand_ins = await storage.deposits.stand_ins(conn, new) if new else []
+    doubtful = [
+        each
+        for each in new
+        if each.id not in sure
+        and (
+            each.id in stored
+            or _is_denied(rules, reading, each)
+            or any(stand_in.may_be(each) for stand_in in stand_ins)
+        )
+    ]
+    left_out = {each.id for each in doubtful}
+    lost = {each.id: each for each in denied}
+    for each in new:
+        if each.id in stored and not (each.id in left_out or _is_gone(stored[each.id])):
+            lost[each.id] = stored[each.id]
+    return Differences(
+        list(lost.values()), [each for each in new if each.id not in left_out], sure, doubtful
+    )
+
+
+async def _found(conn: Conn, rules: NetworkPolicy, reading: Reading, now: int) -> list[Deposit]:
+    """The deposits in a block; of those at one place what most endpoints show."""
+    recipients = {transfer.to for transfer in reading.transfers}
+    network, family = rules.spec.name, rules.spec.family
+    watched = await storage.addresses.watched(conn, network, family, recipients)
+    found: dict[str, Deposit] = {}
+    for each in find_deposits(network, reading, watched, rules.rules, now):
+        found.setdefault(each.id, each)
+    return list(found.values())
+
+
+async def _denied(conn: Conn, rules: NetworkPolicy, reading: Reading) -> list[Deposit]:
+    """What waits for agreement, and enough of the copies deny."""
+    if len(reading.copies) < rules.agreement or rules.agreement < 2:
+        return []
+    held = await storage.deposits.in_block(conn, rules.spec.name, reading.ref.hash)
+    return [
+        each
+        for each in held
+        if is_rumour(each)
+        and each.method in rules.assets  # what is no longer listed no copy shows
+        and _is_denied(rules, reading, each)
+    ]
+
+
+def _is_sure(rules: NetworkPolicy, reading: Reading, deposit: Deposit) -> bool:
+    """Whether enough endpoints show it, or the block's hash commits to it."""
+    claim = claim_of(transfer_of(deposit))
+    enough = reading.votes(claim)[claim] >= rules.agreement or claim in reading.repeated
+    return enough or not rules.must_repeat(deposit.position)
+
+
+def _is_denied(rules: NetworkPolicy, reading: Reading, deposit: Deposit) -> bool:
+    """Whether enough endpoints alike show something else there, or nothing; and too few show it.
+
+    Where one decides, it may only withhold; and who tells of no inner call may keep none.
+    """
+    claim = claim_of(transfer_of(deposit))
+    others = reading.votes(claim)
+    del others[claim]
+    if deposit.position.startswith(INTERNAL):
+        del others[None]
+    enough = rules.agreement > 1 and max(others.values(), default=0) >= rules.agreement
+    return enough and not _is_sure(rules, reading, deposit)
+
+
 def _is_gone(deposit: Deposit) -> bool:
     return deposit.status is DepositStatus.ORPHANED
 
 
-def _lacks(stored: Deposit, found: Deposit) -> bool:
+def _is_news(stored: Deposit | None, found: Deposit) -> bool:
     """Whether the books are to be told of what was found."""
-    return _is_gone(stored) or gives_way(stored, found)
-
-
-async def _against_stored(
-    conn: Conn, policy: Policy, network: Network, block: Block, now: int
-) -> list[Change]:
-    """Each deposit that is found in `block`, with what is stored at its place."""
-    rules = policy.networks[network]
-    recipients = {transfer.to for transfer in block.transfers}
-    watched = await storage.addresses.watched(conn, network, rules.spec.family, recipients)
-    found: dict[str, Deposit] = {}
-    for each in find_deposits(network, block, watched, rules.rules, now):
-        found.setdefault(each.id, each)  # of two endpoints that differ about a place, the first
-    stored = await storage.deposits.known(conn, list(found)) if found else {}
-    return [(stored.get(id), each) for id, each in found.items()]
+    return stored is None or _is_gone(stored) or gives_way(stored, found)

@@ -1,8 +1,9 @@
 """Reads blocks of our chain again, in order, and adds the deposits that are missing.
 
 Where a block's hash does not commit to its transfers, as many endpoints are asked for it as must
-repeat them, and what any of them shows is added: it waits for the others like any other deposit.
-What was stored on one's word, and nobody repeated, gives way to what enough of them show instead.
+repeat them, and what any of them shows is added, unless enough of them deny it: it waits for the
+others like any other deposit. What was stored on one's word, and nobody repeated, gives way to what
+enough of them show instead. `recount` has the rules.
 
 Runs beside the follower, in any process. What it does is idempotent, and each block's share of it
 one transaction, so it may end or be killed anywhere and be started again.
@@ -14,20 +15,19 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, pairwise
+from itertools import pairwise
 
 import storage
 from chains.base import ChainClient, ChainUnavailable
 from storage import Conn, Engine
-from storage.deposits import Change
 from watcher import clock
-from watcher.corroboration import transfer_of
-from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
-from watcher.domain.deposits import Deposit, gives_way
+from watcher.domain.blocks import Block, BlockRef, Hash
+from watcher.domain.copies import Claim, Reading, claim_of, read_together, transfer_of
+from watcher.domain.deposits import Deposit
 from watcher.domain.money import Network
 from watcher.fetching import FetchAhead
 from watcher.policy import Policy
-from watcher.recount import add_missing, missing
+from watcher.recount import Mended, add_missing, differences
 from watcher.refused import BadField, NotOurs
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
@@ -94,13 +94,17 @@ class Rescan:
     def __init__(self, engine: Engine, policy: Policy, client: ChainClient, span: Span) -> None:
         self.span, self.done = span, 0
         self.added: list[Deposit] = []
+        self.orphaned: list[Deposit] = []
+        """What waited for agreement, and enough endpoints do not show."""
         self.seconds = 0.0
         """How long it ran."""
         self.error: str | None = None
         """What stopped it, in words, where nobody waits for it."""
         self._engine, self._policy, self._client = engine, policy, client
         self._network = policy.networks[span.network]
-        self._ahead = FetchAhead(self._whole if self._sources > 1 else client.block)
+        self._ahead = FetchAhead(self._whole if self._sources > 1 else self._sole)
+        self._left_out: dict[str, str] = {}
+        """By a deposit's id, what is told of one that was not added."""
         self._below: Hash | None = None
 
     @property
@@ -112,8 +116,8 @@ class Rescan:
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What may be in these blocks without having shown, as the client tells."""
-        return self._client.warnings()
+        """What may be in these blocks without having shown, or showed and was not added."""
+        return [*self._client.warnings(), *self._left_out.values()]
 
     async def run(self, tell: Callable[[], object] = lambda: None) -> None:
         """Read every block, and call `tell` after each.
@@ -126,14 +130,21 @@ class Rescan:
         await self._client.survey()  # who traces, and how old a block is for whom
         try:
             for number in range(self.span.first, self.span.last + 1):
-                self.added += await self._patiently(number)
+                mended = await self._patiently(number)
+                self.added += mended.added
+                self.orphaned += mended.orphaned
                 self.done += 1
                 self.seconds = time.monotonic() - started
                 tell()
         finally:
             await self._ahead.clear()
 
-    async def _whole(self, number: int) -> Block | None:
+    async def _sole(self, number: int) -> Reading | None:
+        """The block as the one endpoint shows it that is asked."""
+        block = await self._client.block(number)
+        return None if block is None else read_together([block])
+
+    async def _whole(self, number: int) -> Reading | None:
         """The block with all that any endpoint shows in it: what one withholds, another tells.
 
         Raises:
@@ -142,7 +153,7 @@ class Rescan:
         copies = await self._client.copies(number)
         traced = not self._network.repeat_transfers
         if traced and not copies:
-            return await self._client.block(number)  # nobody traces it
+            return await self._sole(number)  # nobody traces it
         by_hash: dict[Hash, list[Block]] = {}
         for each in copies.values():
             by_hash.setdefault(each.ref.hash, []).append(each)
@@ -152,13 +163,9 @@ class Rescan:
         if len(same) < needed:
             alike = f"{len(same)} of {needed} endpoints show it alike"
             raise ChainUnavailable(f"block {number}: {alike}")
-        # By all that they say: what one withholds moves what follows to another position.
-        moves: dict[Transfer, Transfer] = {}
-        for move in chain.from_iterable(each.transfers for each in same):
-            moves.setdefault(replace(move, sender=None), move)
-        return replace(same[0], transfers=tuple(moves.values()))
+        return read_together(same)
 
-    async def _patiently(self, number: int) -> list[Deposit]:
+    async def _patiently(self, number: int) -> Mended:
         """Try again where the node or the chain moves; who asks decides on a longer wait."""
         for pause in PAUSES:
             try:
@@ -171,40 +178,50 @@ class Rescan:
                 await asyncio.sleep(max(pause, asked or 0))
         return await self._read(number)
 
-    async def _read(self, number: int) -> list[Deposit]:
-        """Read one block and add what is missing of it."""
-        block = await self._ahead.take(number, self.span.last)
-        if block is None:
+    async def _read(self, number: int) -> Mended:
+        """Read one block, add what is missing of it and take back what is denied."""
+        reading = await self._ahead.take(number, self.span.last)
+        if reading is None:
             raise ChainUnavailable(f"there is no block {number}, though our chain has one")
         # What builds up to a block that we keep is ours by its hash, however old.
-        if self._below not in (None, block.ref.parent_hash):
+        if self._below not in (None, reading.ref.parent_hash):
             raise NotOurs(f"block {number} does not build on the one just read below it")
         network = self.span.network
         async with storage.read(self._engine) as conn:
-            lacking = await missing(conn, self._policy, network, block, clock.now())
+            differ = await differences(conn, self._policy, network, reading, clock.now())
             kept = await storage.blocks.at(conn, network, number)
-        added: list[Deposit] = []
-        if lacking:
+        repeated = await self._repeated(reading, differ.doubtful)
+        mended = Mended([], [])
+        if differ or repeated:
             if kept is None:
-                await self._require_agreement(block.ref)
-            sure = await self._without_rumours(block, lacking)
-            added = await storage.repeat(
+                await self._require_agreement(reading.ref)
+            seconded = replace(reading, repeated=repeated)
+            mended = await storage.repeat(
                 self._engine,
-                lambda conn: add_missing(conn, self._policy, network, sure, clock.now()),
+                lambda conn: add_missing(conn, self._policy, network, seconded, clock.now()),
             )
-        self._below = block.ref.hash
-        return added
+        self._below = reading.ref.hash
+        return mended
 
-    async def _without_rumours(self, block: Block, lacking: Sequence[Change]) -> Block:
-        """`block` without what contradicts a deposit that is here, unless enough repeat it now."""
-        rumours = set()
-        for stored, found in lacking:
-            if stored is not None and gives_way(stored, found):
-                names = await self._client.corroborate(block.ref, [transfer_of(found)])
-                if len(names) < self._network.agreement:
-                    rumours.add((found.tx_hash, found.position))
-        moves = (each for each in block.transfers if (each.tx_hash, each.position) not in rumours)
-        return replace(block, transfers=tuple(moves))
+    async def _repeated(self, reading: Reading, doubtful: Sequence[Deposit]) -> frozenset[Claim]:
+        """What of the doubtful enough endpoints repeat now; the rest is told of."""
+        repeated = set()
+        for each in doubtful:
+            names = await self._client.corroborate(reading.ref, [transfer_of(each)])
+            if len(names) >= self._network.agreement:
+                repeated.add(claim_of(transfer_of(each)))
+            else:
+                self._left_out[each.id] = self._told(each, len(names))
+        return frozenset(repeated)
+
+    def _told(self, left_out: Deposit, count: int) -> str:
+        where = f"block {left_out.block_number}"
+        if left_out.tx_hash:
+            where += f", transaction {self._network.spec.show_hash(left_out.tx_hash)}"
+        return (
+            f"{where}: {left_out.position}, which pays {left_out.invoice_id}, was not added: "
+            f"{count} of {self._network.agreement} endpoints repeat it"
+        )
 
     async def _require_agreement(self, ref: BlockRef) -> None:
         """Whose hash we no longer keep rests on the endpoints: on as many as must agree."""

@@ -19,13 +19,12 @@ from chains.base.errors import WrongChain as WrongChain
 from chains.base.observing import Observer as Observer
 from chains.base.observing import Outcome as Outcome
 from chains.base.observing import Unobserved as Unobserved
+from chains.base.positions import INTERNAL as INTERNAL
+from chains.base.positions import TRACE as TRACE
 from watcher.domain.blocks import Block, BlockRef, Hash, Transfer
 from watcher.domain.deposits import Depth
 from watcher.domain.money import Address, Asset, Family, Method, Network
 from watcher.domain.rates import Feed, Round
-
-TRACE = "trace/"
-"""Begins the position of what a contract sent: no block's hash commits to it, on any network."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from chains.base import ChainDataError, NetworkSpec, Refusal
+from chains.base import INTERNAL, ChainDataError, NetworkSpec, Refusal
 from chains.tvm.address import PREFIX, raw, text
 from chains.tvm.messages import CallValue, Internal, Log
 from chains.tvm.proof import Done, prove
@@ -159,7 +159,7 @@ def _numbered(calls: Iterable[Internal]) -> Iterator[tuple[str, Internal]]:
     """Each call with its position: numbered without those that only some nodes keep."""
     numbers = count()
     for call in calls:
-        yield f"internal/{next(numbers) if call.note in MOVING else UNNUMBERED}", call
+        yield f"{INTERNAL}{next(numbers) if call.note in MOVING else UNNUMBERED}", call
 
 
 def _called(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.factories import make_deposit, make_ref
 from watcher.domain.deposits import Deposit, DepositStatus
 from watcher.domain.money import Method
-from watcher.domain.stand_ins import StandIn, take_place
+from watcher.domain.stand_ins import Ceded, StandIn, take_place
 
 BLOCK = make_ref(5)
 
@@ -35,6 +35,13 @@ def make_found(*units: int) -> list[Deposit]:
     return [make_deposit(each, ref=BLOCK, position=f"log/{i}") for i, each in enumerate(units)]
 
 
+def place(
+    found: Sequence[Deposit], stand_ins: Sequence[StandIn], *, sure: bool = True
+) -> tuple[list[Deposit], Ceded]:
+    """`take_place` where nobody need be asked for anything that was found, or for all of it."""
+    return take_place(found, stand_ins, {each.id for each in found if sure})
+
+
 def worth(deposits: Sequence[Deposit]) -> Fraction:
     return sum((each.accepted or Fraction(0) for each in deposits), Fraction(0))
 
@@ -44,7 +51,7 @@ def test_what_counts_by_hand_stays_the_same_to_the_last_unit(
     found: list[int], accepted: list[int]
 ) -> None:
     stand_ins = [make_stand_in(units, str(key)) for key, units in enumerate(accepted)]
-    placed, ceded = take_place(make_found(*found), stand_ins)
+    placed, ceded = place(make_found(*found), stand_ins)
     kept = [each.deposit for each in stand_ins if each not in ceded]
     rests = [rest for rest in ceded.values() if rest is not None]
     left = sum(each.units for each in [*kept, *rests])
@@ -58,13 +65,13 @@ def test_what_counts_by_hand_stays_the_same_to_the_last_unit(
 
 
 def test_two_stand_ins_together_vouch_for_one_payment() -> None:
-    [placed], ceded = take_place(make_found(30), [make_stand_in(10), make_stand_in(20, "2")])
+    [placed], ceded = place(make_found(30), [make_stand_in(10), make_stand_in(20, "2")])
     assert (placed.status, placed.accepted) == (DepositStatus.CONFIRMED, Fraction(30, 100))
     assert list(ceded.values()) == [None, None]
 
 
 def test_more_than_a_balance_showed_is_not_confirmed_by_it() -> None:
-    [placed], ceded = take_place(make_found(30), [make_stand_in(10)])
+    [placed], ceded = place(make_found(30), [make_stand_in(10)])
     assert (placed.status, placed.corroborated) == (DepositStatus.PENDING, False)
     assert placed.accepted == Fraction(30, 100)
     assert list(ceded.values()) == [None]
@@ -72,7 +79,7 @@ def test_more_than_a_balance_showed_is_not_confirmed_by_it() -> None:
 
 def test_what_comes_after_a_stand_in_is_used_up_is_like_any_other() -> None:
     first, second = make_found(10, 10)
-    placed, _ = take_place([first, second], [make_stand_in(10)])
+    placed, _ = place([first, second], [make_stand_in(10)])
     assert placed[0].status is DepositStatus.CONFIRMED
     assert placed[1] == second
 
@@ -82,5 +89,12 @@ def test_money_of_other_blocks_or_another_coin_is_not_it() -> None:
     other = replace(found, method=Method("polygon:dai"))
     earlier = make_stand_in(10, last=4)
     later = make_stand_in(10, first=6)
-    assert take_place([found], [earlier, later]) == ([found], {})
-    assert take_place([other], [make_stand_in(10)]) == ([other], {})
+    assert place([found], [earlier, later]) == ([found], {})
+    assert place([other], [make_stand_in(10)]) == ([other], {})
+
+
+def test_what_endpoints_must_repeat_is_not_confirmed_by_a_balance() -> None:
+    [placed], ceded = place(make_found(10), [make_stand_in(10)], sure=False)
+    assert (placed.status, placed.corroborated) == (DepositStatus.PENDING, False)
+    assert (placed.confirmed_at, placed.accepted) == (None, Fraction(10, 100))
+    assert list(ceded.values()) == [None]

@@ -61,6 +61,7 @@ class Rescan(Shape):
     blocks_per_second: float
     eta_seconds: int | None
     added: list[str]
+    orphaned: list[str]
     warnings: list[str]
     error: str | None
 

@@ -166,6 +166,7 @@ def _render(running: Running) -> Json:
         "blocks_per_second": round(pace, 1),
         "eta_seconds": None if over or not pace else round(left / pace),
         "added": [deposit.id for deposit in rescan.added],
+        "orphaned": [deposit.id for deposit in rescan.orphaned],
         "warnings": list(rescan.warnings),
         "error": rescan.error,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, TypeVar
 
 import typer
@@ -60,9 +60,9 @@ def read_again(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read blocks again, and add deposits that are missing.
+    """Read blocks again, add deposits that are missing, take back what endpoints told falsely.
 
-    May run beside the daemon, and again: what is there already stays as it is.
+    May run beside the daemon, and again: what is there already, and true, stays as it is.
     """
 
     async def work(engine: Engine, policy: Policy, client: ChainClient) -> Json:
@@ -74,24 +74,30 @@ def read_again(
     if as_json:
         show_json(body)
         return
-    if body["added"]:
-        columns = ("deposit", "invoice", "amount", "asset", "block", "note")
-        rows = [
-            (
-                each["id"],
-                each["invoice_id"],
-                each["amount"] or each["amount_units"],
-                each["asset"],
-                each["block_number"],
-                "" if each["counts"] else f"does not count: {each['reason'] or each['status']}",
-            )
-            for each in body["added"]
-        ]
-        show_table("Added", columns, rows)
+    for title, deposits in {"Added": body["added"], "Orphaned": body["orphaned"]}.items():
+        if deposits:
+            _show_deposits(title, deposits)
     blocks = body["to"] - body["from"] + 1
-    typer.echo(f"read {blocks} blocks again, added {len(body['added'])} deposits")
+    orphaned = f", orphaned {len(body['orphaned'])}" if body["orphaned"] else ""
+    typer.echo(f"read {blocks} blocks again, added {len(body['added'])} deposits{orphaned}")
     for warning in body["warnings"]:
         typer.echo(f"not seen for sure: {warning}")
+
+
+def _show_deposits(title: str, deposits: Sequence[Json]) -> None:
+    columns = ("deposit", "invoice", "amount", "asset", "block", "note")
+    rows = [
+        (
+            each["id"],
+            each["invoice_id"],
+            each["amount"] or each["amount_units"],
+            each["asset"],
+            each["block_number"],
+            "" if each["counts"] else f"does not count: {each['reason'] or each['status']}",
+        )
+        for each in deposits
+    ]
+    show_table(title, columns, rows)
 
 
 async def _show_progress(rescan: Rescan) -> None:
@@ -115,7 +121,7 @@ async def _show_progress(rescan: Rescan) -> None:
 async def _result(engine: Engine, policy: Policy, rescan: Rescan) -> Json:
     async with storage.read(engine) as conn:
         tips = await our_tips(conn, policy)
-        ids = {each.invoice_id for each in rescan.added}
+        ids = {each.invoice_id for each in (*rescan.added, *rescan.orphaned)}
         invoices = await storage.invoices.get_many(conn, ids)
     span = rescan.span
     return {
@@ -124,6 +130,10 @@ async def _result(engine: Engine, policy: Policy, rescan: Rescan) -> Json:
         "to": span.last,
         "added": [
             render_deposit(policy, invoices[each.invoice_id], each, tips) for each in rescan.added
+        ],
+        "orphaned": [
+            render_deposit(policy, invoices[each.invoice_id], each, tips)
+            for each in rescan.orphaned
         ],
         "warnings": list(rescan.warnings),
     }

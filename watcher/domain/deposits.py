@@ -197,5 +197,9 @@ def is_same(one: Deposit, other: Deposit) -> bool:
 
 def gives_way(stored: Deposit, found: Deposit) -> bool:
     """Whether enough endpoints that tell of `found` take `stored` back, which nobody repeated."""
-    unsure = stored.status is DepositStatus.PENDING and not stored.corroborated
-    return unsure and not is_same(stored, found)
+    return is_rumour(stored) and not is_same(stored, found)
+
+
+def is_rumour(deposit: Deposit) -> bool:
+    """Whether nobody but who was asked for its block is known to tell of it."""
+    return deposit.status is DepositStatus.PENDING and not deposit.corroborated

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -51,13 +51,16 @@ def give_way(stand_in: StandIn) -> Deposit:
 
 
 def take_place(
-    found: Sequence[Deposit], stand_ins: Sequence[StandIn]
+    found: Sequence[Deposit], stand_ins: Sequence[StandIn], sure: Collection[str]
 ) -> tuple[list[Deposit], Ceded]:
     """What was found in blocks, in place of stand-ins for it; and which of these give way.
 
     Each unit takes the place of one, so that their sum stays. What is found has what an operator
-    decided of that money, and is as sure, unless it is more: a balance vouches for no more than it
-    showed, and the usual rules must.
+    decided of that money, and is as sure where nobody need be asked for it any more, unless it is
+    more: a balance vouches for no more than it showed, and the usual rules must.
+
+    Args:
+        sure: ids of what nobody need be asked for.
     """
     left = {each: each.deposit.units for each in stand_ins}
     placed = []
@@ -68,7 +71,7 @@ def take_place(
             if taken:
                 left[stand_in] -= taken
                 units, value = units + taken, value + stand_in.value_of(taken)
-                confirmed_at = stand_in.deposit.confirmed_at
+                confirmed_at = stand_in.deposit.confirmed_at if each.id in sure else None
         placed.append(_as_decided(each, units, value, confirmed_at))
     return placed, {
         stand_in: _remainder(stand_in, units) if units else None
@@ -96,7 +99,7 @@ def _as_decided(found: Deposit, units: int, value: Fraction, confirmed_at: int |
     if units == 0:
         return found
     decided = replace(found, accepted=value * found.units / units, accepted_by_hand=True)
-    if units < found.units:
+    if units < found.units or confirmed_at is None:
         return decided
     status = DepositStatus.CONFIRMED
     return replace(decided, status=status, corroborated=True, confirmed_at=confirmed_at)

@@ -99,8 +99,9 @@ async def listing(
     return [Key(*row) for row in await conn.execute(query)]
 
 
-async def revoke(conn: Conn, id: str, now: int) -> bool:
-    """End a key's use; False if there is none that could still be used."""
+async def revoke(conn: Conn, id: str, now: int) -> Key | None:
+    """End a key's use, and return it; None if there is none that could still be used."""
     valid = (table.c.id == id) & table.c.revoked_at.is_(None)
-    ended = await conn.execute(update(table).where(valid).values(revoked_at=now))
-    return ended.rowcount == 1
+    end = update(table).where(valid).values(revoked_at=now).returning(*_COLUMNS)
+    row = (await conn.execute(end)).first()
+    return Key(*row) if row else None

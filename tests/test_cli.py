@@ -23,6 +23,8 @@ from storage import close, open_engine
 from storage.migrate import schema_state
 from tests.test_derivation import ACCOUNT_XPUB, PHRASE
 from tests.web.png import paint
+from watcher.api.answers import NewWallet, Wallet
+from watcher.api.operator_answers import Key, Merchant, NewKey
 from watcher.cli import app
 
 ROOT = Path(__file__).parent.parent
@@ -63,6 +65,10 @@ class Shell:
         done = self.run(*arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+    def json(self, *arguments: str) -> Any:
+        """What a command that succeeds prints with `--json`."""
+        return json.loads(self.does(*arguments, "--json"))
 
     def fails(self, *arguments: str, code: int = 1, **environ: str) -> str:
         """What a command that fails says; one sentence in our own words where the code is 1."""
@@ -204,6 +210,54 @@ def test_a_logo_is_set_and_removed(office: Shell) -> None:
     assert row["has_logo"] is False
     office.fails(*of_shop, code=2)
     office.fails(*of_shop, "logo.png", "--remove", code=2)
+
+
+def test_a_merchant_is_the_same_json_wherever_it_is_printed(office: Shell) -> None:
+    made = office.json("merchant", "add", "Shop")
+    Merchant.model_validate(made)
+    assert (made["name"], made["has_logo"]) == ("Shop", False)
+    of_shop = ("merchant", "logo", "--merchant", made["id"])
+    (office.folder / "logo.png").write_bytes(paint(8, 8))
+
+    assert office.json(*of_shop, "logo.png") == {**made, "has_logo": True}
+    assert office.json("merchant", "list") == [{**made, "has_logo": True}]
+    assert office.json(*of_shop, "--remove") == made
+
+
+def test_a_key_is_the_same_json_wherever_it_is_printed(office: Shell) -> None:
+    merchant = office.does("merchant", "add", "Shop")
+    scopes = ("--scope", "invoices:write", "--scope", "invoices:read")
+    made = office.json("key", "add", "--merchant", merchant, *scopes)
+    NewKey.model_validate(made)
+    key = {name: made[name] for name in Key.model_fields}
+    assert (key["merchant_id"], key["scopes"]) == (merchant, ["invoices:read", "invoices:write"])
+    assert office.json("key", "list") == [key]
+
+    revoked = office.json("key", "revoke", made["id"])
+    assert revoked["revoked_at"] is not None
+    assert {**revoked, "revoked_at": None} == key
+    assert office.json("key", "list") == [revoked]
+    told = office.fails("key", "revoke", made["id"], "--json")
+    assert told == "key: there is no such key that still works"
+
+
+def test_a_wallet_is_the_same_json_wherever_it_is_printed(office: Shell) -> None:
+    merchant = office.does("merchant", "add", "Shop")
+    add = ("wallet", "add", "--merchant", merchant, "--family", "evm")
+    made = office.json(*add, "--xpub", ACCOUNT_XPUB)
+    NewWallet.model_validate(made)
+    wallet = {name: made[name] for name in Wallet.model_fields}
+    assert (wallet["merchant_id"], wallet["next_index"], wallet["left"]) == (merchant, 0, None)
+    assert made["first_addresses"][0] == FIRST
+    (office.folder / "pool.txt").write_text(f"0x{7:040x}\n0x{8:040x}\n")
+    pool = office.json(*add, "--addresses", "pool.txt")
+    assert (pool["kind"], pool["left"], pool.pop("first_addresses")) == ("pool", 2, [])
+
+    assert office.json("wallet", "skip", "--to", "9") == {**wallet, "next_index": 9}
+    assert office.json("wallet", "skip", "--to", "5") == {**wallet, "next_index": 9}
+    assert office.json("wallet", "list") == [{**wallet, "next_index": 9}, pool]
+    told = office.fails("wallet", "skip", "--wallet", pool["id"], "--to", "1", "--json")
+    assert told == "wallet: only a wallet with an xpub has indices"
 
 
 def test_what_can_be_no_logo_is_told(office: Shell) -> None:

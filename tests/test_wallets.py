@@ -211,8 +211,8 @@ async def test_skipping_goes_forward_and_never_back(engine: Engine) -> None:
     merchant_id = await add_merchant(engine, xpub=None)
     wallet_id = await add_xpub(engine, merchant_id, ACCOUNT_XPUB)
     async with storage.write(engine) as conn:
-        assert await wallets.skip_to(conn, wallet_id, 1) == 1
-        assert await wallets.skip_to(conn, wallet_id, 0) == 1
+        assert (await wallets.skip_to(conn, wallet_id, 1)).next_index == 1
+        assert (await wallets.skip_to(conn, wallet_id, 0)).next_index == 1
     assert await open_one(engine, merchant_id) == SECOND
 
 
@@ -233,7 +233,7 @@ async def test_the_only_xpub_skips_without_being_named(engine: Engine) -> None:
             await wallets.skip_to(conn, None, 1)
     first = await add_xpub(engine, merchant_id, ACCOUNT_XPUB)
     async with storage.write(engine) as conn:
-        assert await wallets.skip_to(conn, None, 1) == 1
+        assert (await wallets.skip_to(conn, None, 1)).next_index == 1
     second = await add_xpub(engine, await add_merchant(engine, xpub=None), make_xpub(seed=7))
     async with storage.write(engine) as conn:
         with pytest.raises(BadField, match="name one") as error:

@@ -9,9 +9,10 @@ import storage
 from storage import Conn
 from storage.keys import Key
 from storage.merchants import Merchant
-from watcher.clock import new_id
+from watcher.clock import new_id, rfc3339
 from watcher.keys import SecretBox, digest, hint, new_key, new_signing_secret
 from watcher.refused import BadField, NotFound
+from watcher.render import Json
 
 SCOPES = (
     "invoices:read",
@@ -90,11 +91,43 @@ async def add_key(
     return NewKey(key, text, secret)
 
 
-async def revoke_key(conn: Conn, key_id: str, now: int) -> None:
-    """Stop a key from working.
+async def revoke_key(conn: Conn, key_id: str, now: int) -> Key:
+    """Stop a key from working; return it as it is then.
 
     Raises:
         NotFound: no such key that still works.
     """
-    if not await storage.keys.revoke(conn, key_id, now):
+    revoked = await storage.keys.revoke(conn, key_id, now)
+    if revoked is None:
         raise NotFound("there is no such key that still works", field="key")
+    return revoked
+
+
+def render_merchant(merchant: Merchant) -> Json:
+    """A merchant, as the operator sees him."""
+    return {
+        "id": merchant.id,
+        "object": "merchant",
+        "name": merchant.name,
+        "has_logo": merchant.has_logo,
+        "created_at": rfc3339(merchant.created_at),
+    }
+
+
+def render_key(key: Key) -> Json:
+    """A key without its text."""
+    return {
+        "id": key.id,
+        "object": "key",
+        "merchant_id": key.merchant_id,
+        "kind": key.kind,
+        "hint": key.hint,
+        "scopes": sorted(key.scopes),
+        "created_at": rfc3339(key.created_at),
+        "revoked_at": None if key.revoked_at is None else rfc3339(key.revoked_at),
+    }
+
+
+def render_new_key(made: NewKey) -> Json:
+    """The same with its secrets, which are shown this once."""
+    return {**render_key(made.key), "key": made.text, "signing_secret": made.signing_secret}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import chain
 
 import structlog
@@ -14,7 +15,7 @@ from chains.base import AddressCodec
 from storage import Conn
 from storage.addresses import Assigned
 from storage.wallets import Wallet
-from watcher.clock import new_id
+from watcher.clock import new_id, rfc3339
 from watcher.derivation import (
     EXPOSED,
     HARDENED,
@@ -35,6 +36,7 @@ from watcher.refused import (
     NotFound,
     WalletInUse,
 )
+from watcher.render import Json
 
 log = structlog.get_logger()
 
@@ -224,8 +226,8 @@ async def find_wallet(conn: Conn, wallet_id: str) -> Wallet:
     return wallet
 
 
-async def skip_to(conn: Conn, wallet_id: str | None, index: int) -> int:
-    """Never give out indices below `index`; return the next index, which never goes back.
+async def skip_to(conn: Conn, wallet_id: str | None, index: int) -> Wallet:
+    """Never give out indices below `index`; return the wallet, whose next one never goes back.
 
     `wallet_id`: None for the only wallet with an xpub.
 
@@ -236,7 +238,7 @@ async def skip_to(conn: Conn, wallet_id: str | None, index: int) -> int:
     wallet = await (_only_xpub(conn) if wallet_id is None else find_wallet(conn, wallet_id))
     if wallet.kind != "xpub":
         raise BadField("only a wallet with an xpub has indices", field="wallet")
-    return await storage.wallets.skip(conn, wallet.id, index)
+    return replace(wallet, next_index=await storage.wallets.skip(conn, wallet.id, index))
 
 
 async def _only_xpub(conn: Conn) -> Wallet:
@@ -249,6 +251,20 @@ async def _only_xpub(conn: Conn) -> Wallet:
         case several:
             names = ", ".join(each.id for each in several)
             raise BadField(f"several wallets have an xpub, name one: {names}", field="wallet")
+
+
+def render_wallet(wallet: Wallet, left: int | None) -> Json:
+    """A wallet without its xpub, which tells all of its addresses."""
+    return {
+        "id": wallet.id,
+        "object": "wallet",
+        "merchant_id": wallet.merchant_id,
+        "family": wallet.family,
+        "kind": wallet.kind,
+        "next_index": wallet.next_index if wallet.kind == "xpub" else None,
+        "left": left,
+        "created_at": rfc3339(wallet.created_at),
+    }
 
 
 @functools.lru_cache(maxsize=256)

@@ -277,6 +277,7 @@ class Wallet(Shape):
 
     id: str
     object: Literal["wallet"]
+    merchant_id: str
     family: str
     kind: Literal["xpub", "pool"]
     next_index: int | None

@@ -9,8 +9,6 @@ from pydantic import AfterValidator, Field
 
 import storage
 from storage import Conn
-from storage.keys import Key
-from storage.merchants import Merchant
 from watcher import merchants, refused
 from watcher.api import operator_answers
 from watcher.api.auth import authorize_admin
@@ -19,7 +17,7 @@ from watcher.api.describing import ADMIN, Operation
 from watcher.api.idempotency import perform
 from watcher.api.models import Body, Line, Page
 from watcher.api.reading import Nothing, read_body, read_nothing, read_query
-from watcher.clock import now, rfc3339
+from watcher.clock import now
 from watcher.render import Json
 
 routes = web.RouteTableDef()
@@ -68,7 +66,9 @@ async def list_merchants(request: web.Request) -> web.Response:
         found = await storage.merchants.listing(conn, after=query.after, limit=query.limit + 1)
     page = found[: query.limit]
     following = page[-1].id if len(found) > query.limit else None
-    return web.json_response({"data": [render_merchant(each) for each in page], "next": following})
+    return web.json_response(
+        {"data": [merchants.render_merchant(each) for each in page], "next": following}
+    )
 
 
 @routes.post("/admin/merchants")
@@ -79,7 +79,7 @@ async def add_merchant(request: web.Request) -> web.Response:
     name = (await read_body(request, MerchantIn)).name
 
     async def work(conn: Conn) -> Json:
-        return render_merchant(await merchants.add_merchant(conn, name, now()))
+        return merchants.render_merchant(await merchants.add_merchant(conn, name, now()))
 
     return await perform(request, None, work, status=201)
 
@@ -96,7 +96,9 @@ async def list_keys(request: web.Request) -> web.Response:
         )
     page = found[: query.limit]
     following = page[-1].id if len(found) > query.limit else None
-    return web.json_response({"data": [render_key(each) for each in page], "next": following})
+    return web.json_response(
+        {"data": [merchants.render_key(each) for each in page], "next": following}
+    )
 
 
 @routes.post("/admin/keys")
@@ -112,7 +114,7 @@ async def add_key(request: web.Request) -> web.Response:
         made = await merchants.add_key(
             conn, box, asked.merchant_id, asked.kind == "public", asked.scopes, now()
         )
-        return {**render_key(made.key), "key": made.text, "signing_secret": made.signing_secret}
+        return merchants.render_new_key(made)
 
     return await perform(request, None, work, status=201)
 
@@ -126,27 +128,3 @@ async def revoke_key(request: web.Request) -> web.Response:
     id = request.match_info["id"]
     await storage.repeat(request.app[ENGINE], lambda conn: merchants.revoke_key(conn, id, now()))
     return web.Response(status=204)
-
-
-def render_merchant(merchant: Merchant) -> Json:
-    """A merchant, as the operator sees him."""
-    return {
-        "id": merchant.id,
-        "object": "merchant",
-        "name": merchant.name,
-        "created_at": rfc3339(merchant.created_at),
-    }
-
-
-def render_key(key: Key) -> Json:
-    """A key without its text."""
-    return {
-        "id": key.id,
-        "object": "key",
-        "merchant_id": key.merchant_id,
-        "kind": key.kind,
-        "hint": key.hint,
-        "scopes": sorted(key.scopes),
-        "created_at": rfc3339(key.created_at),
-        "revoked_at": None if key.revoked_at is None else rfc3339(key.revoked_at),
-    }

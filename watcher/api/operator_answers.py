@@ -262,6 +262,7 @@ class Merchant(Shape):
     id: str
     object: Literal["merchant"]
     name: str
+    has_logo: bool
     created_at: Time
 
 

@@ -19,7 +19,7 @@ from watcher.api.describing import Operation
 from watcher.api.idempotency import perform
 from watcher.api.models import Body, Line, Page
 from watcher.api.reading import Nothing, read_body, read_nothing, read_query
-from watcher.clock import now, rfc3339
+from watcher.clock import now
 from watcher.domain.money import Family
 from watcher.render import Json
 
@@ -59,7 +59,7 @@ async def add(request: web.Request) -> web.Response:
         wallet = await _add(conn, codec, key.merchant_id, asked)
         first = wallets.first_addresses(codec, asked.xpub, asked.from_index) if asked.xpub else []
         left = len(asked.addresses) if asked.addresses else None
-        return {**render_wallet(wallet, left), "first_addresses": first}
+        return {**wallets.render_wallet(wallet, left), "first_addresses": first}
 
     return await perform(request, key, work, status=201)
 
@@ -76,7 +76,9 @@ async def listing(request: web.Request) -> web.Response:
         )
     page = found[: query.limit]
     following = page[-1][0].id if len(found) > query.limit else None
-    return web.json_response({"data": [render_wallet(*each) for each in page], "next": following})
+    return web.json_response(
+        {"data": [wallets.render_wallet(*each) for each in page], "next": following}
+    )
 
 
 @routes.delete(f"/v1/wallets/{ID}")
@@ -99,16 +101,3 @@ async def _add(conn: Conn, codec: AddressCodec, merchant_id: str, asked: WalletI
             conn, merchant_id, family, asked.xpub, asked.from_index, now()
         )
     return await wallets.add_pool(conn, merchant_id, family, codec, asked.addresses or [], now())
-
-
-def render_wallet(wallet: Wallet, left: int | None) -> Json:
-    """A wallet without its xpub, which tells all of its addresses."""
-    return {
-        "id": wallet.id,
-        "object": "wallet",
-        "family": wallet.family,
-        "kind": wallet.kind,
-        "next_index": wallet.next_index if wallet.kind == "xpub" else None,
-        "left": left,
-        "created_at": rfc3339(wallet.created_at),
-    }

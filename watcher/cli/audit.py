@@ -9,7 +9,7 @@ import typer
 import storage
 from storage import Conn
 from watcher.audit import Report, audit_network
-from watcher.cli.context import in_database, run, settings_of, show_json, show_table
+from watcher.cli.context import AsJson, in_database, run, settings_of, show_json, show_table
 from watcher.clock import now, rfc3339
 from watcher.domain.audit import Finding, FindingState
 from watcher.domain.money import Network
@@ -19,8 +19,6 @@ from watcher.refused import BadField
 from watcher.render import Json
 
 SHOWN = 100
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -9,15 +9,13 @@ import typer
 
 import storage
 from storage import Conn
-from storage.keys import Key
 from watcher import logos, merchants
-from watcher.cli.context import in_database, settings_of, show_json, show_table
-from watcher.clock import now, rfc3339
+from watcher.cli.context import AsJson, in_database, settings_of, show_json, show_table
+from watcher.clock import now
 from watcher.keys import load_box
 from watcher.policy import Policy
 from watcher.refused import BadField
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+from watcher.render import Json
 
 merchant_app = typer.Typer(
     help="Add and list merchants, and set their logos.", no_args_is_help=True
@@ -35,31 +33,30 @@ def register(app: typer.Typer) -> None:
 def add_merchant(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="For people; it need not be unique.")],
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Add a merchant and print its id."""
 
-    async def work(conn: Conn, policy: Policy) -> str:
-        return (await merchants.add_merchant(conn, name, now())).id
+    async def work(conn: Conn, policy: Policy) -> Json:
+        return merchants.render_merchant(await merchants.add_merchant(conn, name, now()))
 
-    merchant_id = in_database(context, work, write=True)
-    show_json({"id": merchant_id, "name": name}) if as_json else typer.echo(merchant_id)
+    made = in_database(context, work, write=True)
+    show_json(made) if as_json else typer.echo(made["id"])
 
 
 @merchant_app.command("list")
-def list_merchants(context: typer.Context, as_json: Json = False) -> None:
+def list_merchants(context: typer.Context, as_json: AsJson = False) -> None:
     """List every merchant."""
 
-    async def work(conn: Conn, policy: Policy) -> list[tuple[str, str, bool, str]]:
-        found = await storage.merchants.listing(conn)
-        return [(each.id, each.name, each.has_logo, rfc3339(each.created_at)) for each in found]
+    async def work(conn: Conn, policy: Policy) -> list[Json]:
+        return [merchants.render_merchant(each) for each in await storage.merchants.listing(conn)]
 
-    rows = in_database(context, work)
-    columns = ("id", "name", "has_logo", "created_at")
+    found = in_database(context, work)
     if as_json:
-        show_json([dict(zip(columns, row, strict=True)) for row in rows])
-    else:
-        show_table("Merchants", columns, rows)
+        show_json(found)
+        return
+    columns = ("id", "name", "has_logo", "created_at")
+    show_table("Merchants", columns, [[each[name] for name in columns] for each in found])
 
 
 @merchant_app.command("logo")
@@ -70,17 +67,22 @@ def set_logo(
         Path | None, typer.Argument(help="A PNG, JPEG or WebP picture of at most 256 KiB.")
     ] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Show none any more.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Set or remove the picture that payers see."""
     if (file is None) != remove:
         raise typer.BadParameter("give either FILE or --remove")
     picture = None if file is None else _picture(file)
 
-    async def work(conn: Conn, policy: Policy) -> None:
+    async def work(conn: Conn, policy: Policy) -> Json:
         await logos.set_logo(conn, merchant, picture)
+        return merchants.render_merchant(await merchants.find_merchant(conn, merchant))
 
-    in_database(context, work, write=True)
-    typer.echo(f"{merchant} has {'no' if remove else 'a'} logo now")
+    changed = in_database(context, work, write=True)
+    if as_json:
+        show_json(changed)
+    else:
+        typer.echo(f"{merchant} has {'a' if changed['has_logo'] else 'no'} logo now")
 
 
 def _picture(path: Path) -> bytes:
@@ -98,21 +100,22 @@ def add_key(
     merchant: Annotated[str, typer.Option(help="The merchant's id.")],
     public: Annotated[bool, typer.Option("--public", help="A pk_ key, for browsers.")] = False,
     scope: Annotated[list[str] | None, typer.Option(help="Default: all.")] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Add a key; its secrets are shown this once."""
     box = load_box(settings_of(context).secrets.key_file)
 
-    async def work(conn: Conn, policy: Policy) -> merchants.NewKey:
-        return await merchants.add_key(conn, box, merchant, public, scope, now())
+    async def work(conn: Conn, policy: Policy) -> Json:
+        made = await merchants.add_key(conn, box, merchant, public, scope, now())
+        return merchants.render_new_key(made)
 
     made = in_database(context, work, write=True)
     if as_json:
-        show_json({"id": made.key.id, "key": made.text, "signing_secret": made.signing_secret})
+        show_json(made)
         return
-    typer.echo(f"id              {made.key.id}")
-    typer.echo(f"key             {made.text}")
-    typer.echo(f"signing secret  {made.signing_secret}")
+    typer.echo(f"id              {made['id']}")
+    typer.echo(f"key             {made['key']}")
+    typer.echo(f"signing secret  {made['signing_secret']}")
     typer.echo("Neither is shown again.", err=True)
 
 
@@ -120,42 +123,34 @@ def add_key(
 def list_keys(
     context: typer.Context,
     merchant: Annotated[str | None, typer.Option(help="Only this merchant's.")] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """List every key, without its text."""
 
-    async def work(conn: Conn, policy: Policy) -> list[Key]:
+    async def work(conn: Conn, policy: Policy) -> list[Json]:
         if merchant is not None:
             await merchants.find_merchant(conn, merchant)
-        return await storage.keys.listing(conn, merchant)
+        return [merchants.render_key(each) for each in await storage.keys.listing(conn, merchant)]
 
-    rows = [
-        (
-            each.id,
-            each.merchant_id,
-            each.kind,
-            f"…{each.hint}",
-            " ".join(sorted(each.scopes)),
-            rfc3339(each.created_at),
-            None if each.revoked_at is None else rfc3339(each.revoked_at),
-        )
-        for each in in_database(context, work)
-    ]
-    columns = ("id", "merchant_id", "kind", "key", "scopes", "created_at", "revoked_at")
+    found = in_database(context, work)
     if as_json:
-        show_json([dict(zip(columns, row, strict=True)) for row in rows])
-    else:
-        show_table("Keys", columns, rows)
+        show_json(found)
+        return
+    columns = ("id", "merchant_id", "kind", "key", "scopes", "created_at", "revoked_at")
+    shown = [{**key, "key": f"…{key['hint']}", "scopes": " ".join(key["scopes"])} for key in found]
+    show_table("Keys", columns, [[each[name] for name in columns] for each in shown])
 
 
 @key_app.command("revoke")
 def revoke_key(
-    context: typer.Context, key_id: Annotated[str, typer.Argument(help="The key's id.")]
+    context: typer.Context,
+    key_id: Annotated[str, typer.Argument(help="The key's id.")],
+    as_json: AsJson = False,
 ) -> None:
     """Stop a key from working, at once and for good."""
 
-    async def work(conn: Conn, policy: Policy) -> None:
-        await merchants.revoke_key(conn, key_id, now())
+    async def work(conn: Conn, policy: Policy) -> Json:
+        return merchants.render_key(await merchants.revoke_key(conn, key_id, now()))
 
-    in_database(context, work, write=True)
-    typer.echo(f"{key_id} is revoked")
+    revoked = in_database(context, work, write=True)
+    show_json(revoked) if as_json else typer.echo(f"{key_id} is revoked")

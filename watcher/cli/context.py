@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -23,6 +23,8 @@ DEFAULT_CONFIG = Path("watcher.toml")
 SANDBOX_CONFIG = Path("sandbox/watcher.toml")
 
 out = Console(soft_wrap=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def config_of(context: typer.Context) -> Path | None:

@@ -11,14 +11,13 @@ import storage
 from storage import Conn
 from watcher import accepting, invoicing
 from watcher.api.models import AcceptIn, InvoiceIn, InvoiceQuery
-from watcher.cli.context import in_database, show_json, show_table
+from watcher.cli.context import AsJson, in_database, show_json, show_table
 from watcher.clock import now
 from watcher.merchants import find_merchant
 from watcher.policy import Policy
 from watcher.refused import BadField
 from watcher.render import Json
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 InvoiceId = Annotated[str, typer.Argument(help="The invoice's id.")]
 
 invoice_app = typer.Typer(

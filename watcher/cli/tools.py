@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import storage
 from chains.base import ChainClient
 from storage import Engine
-from watcher.cli.context import out, run, settings_of, show_json, show_table
+from watcher.cli.context import AsJson, out, run, settings_of, show_json, show_table
 from watcher.domain.money import Network
 from watcher.explain import explain, parse_hash
 from watcher.policy import Policy
@@ -23,7 +23,6 @@ from watcher.settling import our_tips
 
 T = TypeVar("T")
 NetworkName = Annotated[str, typer.Argument(help="Such as ethereum.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -12,14 +12,14 @@ from storage import Conn
 from storage.addresses import Assigned
 from storage.wallets import Wallet
 from watcher import wallets
-from watcher.cli.context import in_database, show_json, show_table
-from watcher.clock import now, rfc3339
+from watcher.cli.context import AsJson, in_database, show_json, show_table
+from watcher.clock import now
 from watcher.domain.money import Family, Method, amount_of
 from watcher.merchants import find_merchant
 from watcher.policy import Policy
 from watcher.refused import BadField
+from watcher.render import Json
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PAGE = 500
 
 wallet_app = typer.Typer(help="Add and inspect wallets: xpubs and pools.", no_args_is_help=True)
@@ -40,7 +40,7 @@ def add(
     from_index: Annotated[
         int, typer.Option(min=0, max=2**31 - 1, help="The first index to give out.")
     ] = 0,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Add an xpub, or a pool of addresses.
 
@@ -50,50 +50,41 @@ def add(
         raise typer.BadParameter("give either --xpub or --addresses")
     lines = None if addresses is None else _lines(addresses)
 
-    async def work(conn: Conn, policy: Policy) -> tuple[Wallet, list[str]]:
+    async def work(conn: Conn, policy: Policy) -> Json:
         codec = wallets.codec_of(policy, family)
         await find_merchant(conn, merchant)
         if xpub is not None:
             wallet = await wallets.add_xpub(conn, merchant, Family(family), xpub, from_index, now())
-            return wallet, wallets.first_addresses(codec, xpub, from_index)
-        wallet = await wallets.add_pool(conn, merchant, Family(family), codec, lines or [], now())
-        return wallet, []
+            first = wallets.first_addresses(codec, xpub, from_index)
+            return {**wallets.render_wallet(wallet, None), "first_addresses": first}
+        pool = lines or []
+        wallet = await wallets.add_pool(conn, merchant, Family(family), codec, pool, now())
+        return {**wallets.render_wallet(wallet, len(pool)), "first_addresses": []}
 
-    wallet, first = in_database(context, work, write=True)
+    made = in_database(context, work, write=True)
     if as_json:
-        show_json({"id": wallet.id, "kind": wallet.kind, "first_addresses": first})
+        show_json(made)
         return
-    typer.echo(wallet.id)
-    if first:
+    typer.echo(made["id"])
+    if made["first_addresses"]:
         typer.echo("Compare with the owner's wallet before taking money:", err=True)
-    for place, address in enumerate(first, from_index):
+    for place, address in enumerate(made["first_addresses"], from_index):
         typer.echo(f"{place:>6}  {address}")
 
 
 @wallet_app.command("list")
-def listing(context: typer.Context, as_json: Json = False) -> None:
+def listing(context: typer.Context, as_json: AsJson = False) -> None:
     """List every wallet, and how many addresses are left."""
 
-    async def work(conn: Conn, policy: Policy) -> list[tuple[Wallet, int | None]]:
-        return await storage.wallets.listing(conn)
+    async def work(conn: Conn, policy: Policy) -> list[Json]:
+        return [wallets.render_wallet(*each) for each in await storage.wallets.listing(conn)]
 
-    columns = ("id", "merchant_id", "family", "kind", "next_index", "left", "created_at")
-    rows = [
-        (
-            wallet.id,
-            wallet.merchant_id,
-            wallet.family,
-            wallet.kind,
-            wallet.next_index if wallet.kind == "xpub" else None,
-            left,
-            rfc3339(wallet.created_at),
-        )
-        for wallet, left in in_database(context, work)
-    ]
+    found = in_database(context, work)
     if as_json:
-        show_json([dict(zip(columns, row, strict=True)) for row in rows])
-    else:
-        show_table("Wallets", columns, rows)
+        show_json(found)
+        return
+    columns = ("id", "merchant_id", "family", "kind", "next_index", "left", "created_at")
+    show_table("Wallets", columns, [[each[name] for name in columns] for each in found])
 
 
 @wallet_app.command("addresses")
@@ -103,7 +94,7 @@ def show_addresses(
     funded: Annotated[
         bool, typer.Option("--funded", help="Only those that received money.")
     ] = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """List addresses with their paths and what they received.
 
@@ -141,16 +132,21 @@ def skip(
     wallet: Annotated[
         str | None, typer.Option(help="The wallet's id; default the only one with an xpub.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Never give out the indices below another.
 
     After a backup was restored, those that were given out since must not be given again.
     """
 
-    async def work(conn: Conn, policy: Policy) -> int:
-        return await wallets.skip_to(conn, wallet, to)
+    async def work(conn: Conn, policy: Policy) -> Json:
+        return wallets.render_wallet(await wallets.skip_to(conn, wallet, to), None)
 
-    typer.echo(f"the next index is {in_database(context, work, write=True)}")
+    skipped = in_database(context, work, write=True)
+    if as_json:
+        show_json(skipped)
+    else:
+        typer.echo(f"the next index is {skipped['next_index']}")
 
 
 def _address_row(

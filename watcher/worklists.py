@@ -9,14 +9,13 @@ from typing import Literal
 import storage
 from storage import Conn
 from storage.deliveries import Delivery
-from storage.tries import Load
 from watcher.domain.deposits import DepositStatus
 from watcher.invoicing import list_invoices
 from watcher.policy import Policy
 from watcher.render import Json
 from watcher.settling import show_deposits
 from watcher.status import lagging_of, network_rows
-from watcher.webhooks.showing import render_delivery, render_webhook
+from watcher.webhooks.showing import render_delivery, show_webhooks
 
 PAGE = 50
 InvoiceView = Literal["open", "delayed", "all"]
@@ -79,9 +78,7 @@ async def all_webhooks(conn: Conn, now: int) -> list[Json]:
     rows = []
     for merchant in await storage.merchants.listing(conn):
         found = await storage.webhooks.listing(conn, merchant.id)
-        loads = await storage.tries.load_by_webhook(conn, [each.id for each in found])
-        for each in found:
-            shown = render_webhook(each, loads.get(each.id, Load()), now)
+        for shown in await show_webhooks(conn, found, now):
             rows.append({**shown, "merchant_name": merchant.name})
     return rows
 

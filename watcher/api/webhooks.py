@@ -8,8 +8,6 @@ from aiohttp import web
 
 import storage
 from storage import Conn
-from storage.deliveries import Delivery
-from storage.tries import Load
 from storage.webhooks import Webhook
 from watcher import refused
 from watcher.api import webhook_answers
@@ -24,7 +22,7 @@ from watcher.clock import now
 from watcher.render import Json, render_event
 from watcher.webhooks import managing
 from watcher.webhooks.sending import Sender
-from watcher.webhooks.showing import render_delivery, render_webhook
+from watcher.webhooks.showing import render_ping, show_deliveries, show_webhooks
 from watcher.webhooks.targets import CannotSign
 
 SCOPE = "webhooks:write"
@@ -73,8 +71,7 @@ async def listing(request: web.Request) -> web.Response:
     key = await authorize(request, SCOPE)
     async with storage.read(request.app[ENGINE]) as conn:
         found = await storage.webhooks.listing(conn, key.merchant_id)
-        loads = await storage.tries.load_by_webhook(conn, [each.id for each in found])
-    data = [render_webhook(each, loads.get(each.id, Load()), now()) for each in found]
+        data = await show_webhooks(conn, found, now())
     return web.json_response({"data": data, "next": None})
 
 
@@ -157,15 +154,7 @@ async def ping(request: web.Request) -> web.Response:
             message = managing.ping_message(app[POLICY], app[BOX], webhook, now())
         except CannotSign as error:
             raise Problem(409, f"the ping was not sent: {error}") from error
-        answer = await app[SENDER].post(message, PING_SECONDS)
-        accepted = answer.status is not None and 200 <= answer.status < 300
-        return {
-            "ok": accepted,
-            "status": answer.status,
-            "duration_ms": answer.duration_ms,
-            "answer": answer.body,
-            "error": answer.error,
-        }
+        return render_ping(await app[SENDER].post(message, PING_SECONDS))
 
     return await perform_outside(request, key, act)
 
@@ -197,7 +186,7 @@ async def delivery(request: web.Request) -> web.Response:
     async with storage.read(request.app[ENGINE]) as conn:
         found = await managing.find_delivery(conn, key.merchant_id, request.match_info["id"])
         event = (await storage.events.by_ids(conn, [found.event_id]))[found.event_id]
-        [shown] = await _shown_deliveries(conn, [found])
+        [shown] = await show_deliveries(conn, [found])
     return web.json_response({**shown, "event": render_event(request.app[POLICY], event)})
 
 
@@ -215,7 +204,7 @@ async def redeliver(request: web.Request) -> web.Response:
 
     async def work(conn: Conn) -> Json:
         found = await managing.redeliver(conn, key.merchant_id, request.match_info["id"])
-        return (await _shown_deliveries(conn, [found]))[0]
+        return (await show_deliveries(conn, [found]))[0]
 
     return await perform(request, key, work, status=202)
 
@@ -235,15 +224,9 @@ async def _page(
     )
     page = found[: query.limit]
     more = len(found) > query.limit
-    data = await _shown_deliveries(conn, page)
+    data = await show_deliveries(conn, page)
     return web.json_response({"data": data, "next": page[-1].id if more else None})
 
 
-async def _shown_deliveries(conn: Conn, found: list[Delivery]) -> list[Json]:
-    tries = await storage.tries.of_deliveries(conn, [each.id for each in found])
-    return [render_delivery(each, tries[each.id]) for each in found]
-
-
 async def _shown(conn: Conn, webhook: Webhook) -> Json:
-    loads = await storage.tries.load_by_webhook(conn, [webhook.id])
-    return render_webhook(webhook, loads.get(webhook.id, Load()), now())
+    return (await show_webhooks(conn, [webhook], now()))[0]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
 import storage
 from storage import Conn
-from storage.tries import Load
 from storage.webhooks import Webhook
 from watcher.api.webhook_models import WebhookIn
 from watcher.api.webhooks import PING_SECONDS
-from watcher.cli.context import in_database, run, settings_of, show_json, show_table
+from watcher.cli.context import AsJson, in_database, run, settings_of, show_json, show_table
 from watcher.clock import now
 from watcher.keys import load_box
 from watcher.merchants import find_merchant
@@ -22,10 +21,9 @@ from watcher.refused import BadField
 from watcher.render import Json
 from watcher.webhooks import managing
 from watcher.webhooks.sending import Answer, Message, Sender
-from watcher.webhooks.showing import render_delivery, render_webhook
+from watcher.webhooks.showing import render_ping, show_deliveries, show_webhooks
 from watcher.webhooks.targets import CannotSign
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Merchant = Annotated[str, typer.Option(help="The merchant's id.")]
 WebhookId = Annotated[str, typer.Argument(help="The webhook's id.")]
 
@@ -59,11 +57,12 @@ def add(
         raise BadField(first["msg"], field=str(first["loc"][0])) from None
     box = load_box(settings_of(context).secrets.key_file)
 
-    async def work(conn: Conn, policy: Policy) -> tuple[Webhook, str]:
+    async def work(conn: Conn, policy: Policy) -> Json:
         await find_merchant(conn, merchant)
-        return await managing.add_webhook(conn, box, policy, merchant, wanted, now())
+        made, secret = await managing.add_webhook(conn, box, policy, merchant, wanted, now())
+        return {**await _shown(conn, made), "secret": secret}
 
-    _print_secret(*in_database(context, work, write=True), as_json)
+    _print_secret(in_database(context, work, write=True), as_json)
 
 
 @webhook_app.command("list")
@@ -73,8 +72,7 @@ def listing(context: typer.Context, merchant: Merchant, as_json: AsJson = False)
     async def work(conn: Conn, policy: Policy) -> list[Json]:
         await find_merchant(conn, merchant)
         found = await storage.webhooks.listing(conn, merchant)
-        loads = await storage.tries.load_by_webhook(conn, [each.id for each in found])
-        return [render_webhook(each, loads.get(each.id, Load()), now()) for each in found]
+        return await show_webhooks(conn, found, now())
 
     rows = in_database(context, work)
     if as_json:
@@ -85,20 +83,20 @@ def listing(context: typer.Context, merchant: Merchant, as_json: AsJson = False)
 
 
 @webhook_app.command("enable")
-def enable(context: typer.Context, webhook_id: WebhookId) -> None:
+def enable(context: typer.Context, webhook_id: WebhookId, as_json: AsJson = False) -> None:
     """Switch a webhook on; what was held for it is due now."""
-    _switch(context, webhook_id, True)
-    typer.echo(f"{webhook_id} is enabled")
+    changed = _switch(context, webhook_id, True)
+    show_json(changed) if as_json else typer.echo(f"{webhook_id} is enabled")
 
 
 @webhook_app.command("disable")
-def disable(context: typer.Context, webhook_id: WebhookId) -> None:
+def disable(context: typer.Context, webhook_id: WebhookId, as_json: AsJson = False) -> None:
     """Switch a webhook off.
 
     Nothing new is queued for it, and what waits is held.
     """
-    _switch(context, webhook_id, False)
-    typer.echo(f"{webhook_id} is disabled")
+    changed = _switch(context, webhook_id, False)
+    show_json(changed) if as_json else typer.echo(f"{webhook_id} is disabled")
 
 
 @webhook_app.command("rotate")
@@ -109,15 +107,16 @@ def rotate(context: typer.Context, webhook_id: WebhookId, as_json: AsJson = Fals
     """
     box = load_box(settings_of(context).secrets.key_file)
 
-    async def work(conn: Conn, policy: Policy) -> tuple[Webhook, str]:
+    async def work(conn: Conn, policy: Policy) -> Json:
         owner = (await _find(conn, webhook_id)).merchant_id
-        return await managing.rotate_secret(conn, box, owner, webhook_id, now())
+        webhook, secret = await managing.rotate_secret(conn, box, owner, webhook_id, now())
+        return {**await _shown(conn, webhook), "secret": secret}
 
-    _print_secret(*in_database(context, work, write=True), as_json)
+    _print_secret(in_database(context, work, write=True), as_json)
 
 
 @webhook_app.command("remove")
-def remove(context: typer.Context, webhook_id: WebhookId) -> None:
+def remove(context: typer.Context, webhook_id: WebhookId, as_json: AsJson = False) -> None:
     """Delete a webhook; the log of its deliveries stays."""
 
     async def work(conn: Conn, policy: Policy) -> None:
@@ -125,11 +124,14 @@ def remove(context: typer.Context, webhook_id: WebhookId) -> None:
         await managing.delete_webhook(conn, owner, webhook_id, now())
 
     in_database(context, work, write=True)
-    typer.echo(f"{webhook_id} is deleted")
+    if as_json:
+        show_json({"id": webhook_id, "object": "webhook", "deleted": True})
+    else:
+        typer.echo(f"{webhook_id} is deleted")
 
 
 @webhook_app.command("ping")
-def ping(context: typer.Context, webhook_id: WebhookId) -> None:
+def ping(context: typer.Context, webhook_id: WebhookId, as_json: AsJson = False) -> None:
     """Send one signed test from here, and say what came back.
 
     Exits with 1 if it was not accepted.
@@ -152,9 +154,12 @@ def ping(context: typer.Context, webhook_id: WebhookId) -> None:
         finally:
             await sender.close()
 
-    answer = run(send())
-    typer.echo(answer.error or f"answered {answer.status} after {answer.duration_ms} ms")
-    if answer.status is None or not 200 <= answer.status < 300:
+    said = render_ping(run(send()))
+    if as_json:
+        show_json(said)
+    else:
+        typer.echo(said["error"] or f"answered {said['status']} after {said['duration_ms']} ms")
+    if not said["ok"]:
         raise typer.Exit(1)
 
 
@@ -174,8 +179,7 @@ def deliveries(
         found = await storage.deliveries.listing(
             conn, merchant, webhook_id=webhook, invoice_id=invoice, limit=limit
         )
-        tries = await storage.tries.of_deliveries(conn, [each.id for each in found])
-        return [render_delivery(each, tries[each.id]) for each in found]
+        return await show_deliveries(conn, found)
 
     rows = in_database(context, work)
     if as_json:
@@ -190,27 +194,34 @@ def redeliver(
     context: typer.Context,
     merchant: Merchant,
     delivery_id: Annotated[str, typer.Argument(help="The delivery's id.")],
+    as_json: AsJson = False,
 ) -> None:
     """Deliver again, whatever became of it."""
 
-    async def work(conn: Conn, policy: Policy) -> None:
-        await managing.redeliver(conn, merchant, delivery_id)
+    async def work(conn: Conn, policy: Policy) -> Json:
+        delivery = await managing.redeliver(conn, merchant, delivery_id)
+        return (await show_deliveries(conn, [delivery]))[0]
 
-    in_database(context, work, write=True)
-    typer.echo(f"{delivery_id} is due now")
+    delivery = in_database(context, work, write=True)
+    show_json(delivery) if as_json else typer.echo(f"{delivery_id} is due now")
 
 
 async def _find(conn: Conn, webhook_id: str) -> Webhook:
     return await managing.find_webhook(conn, None, webhook_id)
 
 
-def _switch(context: typer.Context, webhook_id: str, enabled: bool) -> None:
-    async def work(conn: Conn, policy: Policy) -> None:
-        owner = (await _find(conn, webhook_id)).merchant_id
-        changes: dict[str, Any] = {"enabled": enabled}
-        await managing.change_webhook(conn, policy, owner, webhook_id, changes, now())
+async def _shown(conn: Conn, webhook: Webhook) -> Json:
+    return (await show_webhooks(conn, [webhook], now()))[0]
 
-    in_database(context, work, write=True)
+
+def _switch(context: typer.Context, webhook_id: str, enabled: bool) -> Json:
+    async def work(conn: Conn, policy: Policy) -> Json:
+        owner = (await _find(conn, webhook_id)).merchant_id
+        changes = {"enabled": enabled}
+        changed = await managing.change_webhook(conn, policy, owner, webhook_id, changes, now())
+        return await _shown(conn, changed)
+
+    return in_database(context, work, write=True)
 
 
 def _row(webhook: Json) -> tuple[object, ...]:
@@ -234,10 +245,10 @@ def _delivery_row(delivery: Json) -> tuple[object, ...]:
     )
 
 
-def _print_secret(webhook: Webhook, secret: str, as_json: bool) -> None:
+def _print_secret(webhook: Json, as_json: bool) -> None:
     if as_json:
-        show_json({**render_webhook(webhook, Load(), now()), "secret": secret})
+        show_json(webhook)
         return
-    typer.echo(f"id      {webhook.id}")
-    typer.echo(f"secret  {secret}")
+    typer.echo(f"id      {webhook['id']}")
+    typer.echo(f"secret  {webhook['secret']}")
     typer.echo("The secret is not shown again.", err=True)

@@ -1,14 +1,29 @@
-"""The public JSON of webhooks and deliveries."""
+"""The public JSON of webhooks, deliveries and pings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import storage
+from storage import Conn
 from storage.deliveries import Delivery
 from storage.tries import Load, Try
 from storage.webhooks import Webhook
 from watcher.clock import rfc3339
 from watcher.render import Json
+from watcher.webhooks.sending import Answer
+
+
+async def show_webhooks(conn: Conn, webhooks: Sequence[Webhook], now: int) -> list[Json]:
+    """These webhooks with what is queued for each, in this order."""
+    loads = await storage.tries.load_by_webhook(conn, [each.id for each in webhooks])
+    return [render_webhook(each, loads.get(each.id, Load()), now) for each in webhooks]
+
+
+async def show_deliveries(conn: Conn, deliveries: Sequence[Delivery]) -> list[Json]:
+    """These deliveries with their logs, in this order."""
+    tries = await storage.tries.of_deliveries(conn, [each.id for each in deliveries])
+    return [render_delivery(each, tries[each.id]) for each in deliveries]
 
 
 def render_webhook(webhook: Webhook, load: Load, now: int) -> Json:
@@ -59,6 +74,17 @@ def render_delivery(delivery: Delivery, tries: Sequence[Try]) -> Json:
         "created_at": rfc3339(delivery.created_at),
         "finished_at": _time(delivery.finished_at),
         "log": [_render_try(each) for each in tries],
+    }
+
+
+def render_ping(answer: Answer) -> Json:
+    """What came back from a ping, and whether that accepts it."""
+    return {
+        "ok": answer.status is not None and 200 <= answer.status < 300,
+        "status": answer.status,
+        "duration_ms": answer.duration_ms,
+        "answer": answer.body,
+        "error": answer.error,
     }
 
 

@@ -117,6 +117,20 @@ def test_every_parameter_is_explained(path: str, command: object) -> None:
     assert silent == [], path
 
 
+WITHOUT_JSON = {"run": "serves until it is stopped; --log-format makes its log JSON"}
+LEAVES = {path: each for path, each in commands(get_command(app)) if not hasattr(each, "commands")}
+
+
+@pytest.mark.parametrize("path", LEAVES)
+def test_every_command_but_the_named_prints_json(path: str) -> None:
+    options = {option for each in LEAVES[path].params for option in each.opts}  # type: ignore[attr-defined]
+    assert ("--json" in options) is (path not in WITHOUT_JSON)
+
+
+def test_what_prints_no_json_is_a_command() -> None:
+    assert WITHOUT_JSON.keys() <= LEAVES.keys()
+
+
 def test_no_command_at_all_shows_the_help_and_is_wrong_use(shell: Shell) -> None:
     done = shell.run()
     assert done.returncode == 2
@@ -135,6 +149,16 @@ def test_init_writes_once_and_only_what_there_is(shell: Shell) -> None:
     assert "watcher.toml exists already" in shell.fails("init")
     assert (shell.folder / "watcher.toml").read_text() == text
     assert "no network is enabled" in shell.fails("run")
+
+
+def test_init_names_what_it_wrote(shell: Shell) -> None:
+    key_file = shell.folder / "made.key"
+    assert shell.json("init", "--path", "made.toml") == {
+        "file": "made.toml",
+        "key_file": str(key_file),
+    }
+    assert key_file.exists()
+    assert f'key_file = "{key_file}"' in (shell.folder / "made.toml").read_text()
 
 
 @pytest.mark.parametrize(
@@ -357,6 +381,13 @@ def test_an_old_schema_is_told_and_migrated(office: Shell) -> None:
     assert office.run("status", WATCHER_DATABASE__MIGRATE="false").returncode == 0
 
 
+def test_migrating_names_engine_and_schema(office: Shell) -> None:
+    done = {"engine": "sqlite", "schema": "head"}
+    assert office.json("migrate") == done
+    assert office.json("migrate") == done
+    assert done.items() <= office.json("status")["database"].items()
+
+
 def write_on(path: Path, stop: threading.Event, rows: list[int]) -> None:
     """Write merchants, two by two, until told to stop."""
     with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as conn:
@@ -403,6 +434,13 @@ async def state_of(path: Path) -> str:
         return await schema_state(engine)
     finally:
         await close(engine)
+
+
+def test_a_backup_names_the_files_to_keep(office: Shell) -> None:
+    office.does("migrate")
+    files = {"file": "copy.db", "key_file": "watcher.key"}  # the latter as the configuration has it
+    assert office.json("backup", "copy.db") == files
+    assert "a backup never overwrites" in office.fails("backup", "copy.db", "--json")
 
 
 def test_a_backup_that_cannot_be_made_says_why(office: Shell) -> None:

@@ -138,8 +138,8 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def write_initial(path: Path, networks: Iterable[NetworkSpec]) -> None:
-    """Write a configuration with a fresh admin token, and beside it a fresh key file.
+def write_initial(path: Path, networks: Iterable[NetworkSpec]) -> Path:
+    """Write a configuration with a fresh admin token; return the fresh key file beside it.
 
     Both are complete or absent, for their owner's eyes only, and nothing is overwritten.
 
@@ -156,6 +156,7 @@ def write_initial(path: Path, networks: Iterable[NetworkSpec]) -> None:
     except ConfigError:
         key_file.unlink()
         raise
+    return key_file
 
 
 def create_file(path: Path, text: str) -> None:

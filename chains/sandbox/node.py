@@ -113,7 +113,7 @@ class Node(Generic[C, M]):
                 "ones halts the network for good, and needs to be forced"
             )
         dropped = self.reorg(order)
-        return {"head": self.chain.head.hash, "dropped": [mined.hash for mined in dropped]}
+        return {"head": self.chain.head.number, "dropped": [mined.hash for mined in dropped]}
 
     def save(self) -> None:
         """Write to the file what changed."""

@@ -224,6 +224,33 @@ def test_coin_and_token_are_paid_by_way_of_confirming(
         )
 
 
+@pytest.mark.parametrize("method", ["ethereum:eth", "tron:usdt"])
+def test_what_was_ordered_is_json_in_the_words_of_its_deposit(
+    sandbox: Sandbox, method: str
+) -> None:
+    id = sandbox.open_invoice(method)
+    paid = json.loads(sandbox.order("pay", id, "--json"))
+    assert (paid.pop("invoice_id"), paid.pop("method")) == (id, method)
+    [deposit] = sandbox.becomes(id, "paid")["deposits"]
+    assert paid == {name: deposit[name] for name in paid}
+    assert paid.keys() == {"network", "asset", "amount", "amount_units", "to", "tx_hash"}
+
+
+@pytest.mark.parametrize("network", ["ethereum", "tron"])
+def test_mined_and_replaced_blocks_are_json(sandbox: Sandbox, network: str) -> None:
+    mined = json.loads(sandbox.order("mine", network, "30", "--json"))
+    head = mined.pop("head")
+    assert mined == {"network": network, "blocks": 30, "advance_seconds": 0}
+    eventually(lambda: sandbox.number(network) >= head, f"{network} has block {head}")
+    hash = sandbox.tips()[network][1]
+
+    replaced = json.loads(sandbox.order("reorg", network, "30", "--json"))
+    assert (replaced["network"], replaced["depth"], len(replaced["dropped"])) == (network, 30, 30)
+    assert replaced.keys() == {"network", "depth", "head", "dropped"}
+    assert replaced["head"] > head
+    assert hash in replaced["dropped"]
+
+
 @pytest.mark.parametrize("method", ["ethereum:eth", "polygon:pol", "tron:trx", "ethereum:usdt"])
 def test_what_a_contract_pays_counts(sandbox: Sandbox, method: str) -> None:
     id = sandbox.open_invoice(method)

@@ -12,7 +12,7 @@ import typer
 import storage
 from storage import Conn
 from watcher import operate
-from watcher.cli.context import in_database, out, run, settings_of, show_json, show_table
+from watcher.cli.context import AsJson, in_database, out, run, settings_of, show_json, show_table
 from watcher.clock import now
 from watcher.policy import Policy
 from watcher.render import Json
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 def status(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     watch: Annotated[bool, typer.Option("--watch", help="Again every two seconds.")] = False,
 ) -> None:
     """Show how every network does, as the daemon last told."""
@@ -48,10 +48,7 @@ def status(
         time.sleep(WATCH_SECONDS)
 
 
-def doctor(
-    context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+def doctor(context: typer.Context, as_json: AsJson = False) -> None:
     """Check that no deposit would be missed: database, endpoints.
 
     Exits with 1 if anything would make deposits be missed, or the key file cannot be used.
@@ -88,11 +85,15 @@ def doctor(
 def backup(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="Where to write it; nothing is overwritten.")],
+    as_json: AsJson = False,
 ) -> None:
     """Copy the database, whole, while the daemon runs."""
-    url = settings_of(context).database.url.get_secret_value()
-    run(operate.backup(url, file))
-    typer.echo(f"wrote {file}; keep it together with the key file")
+    settings = settings_of(context)
+    run(operate.backup(settings.database.url.get_secret_value(), file))
+    if as_json:
+        show_json({"file": str(file), "key_file": str(settings.secrets.key_file)})
+    else:
+        typer.echo(f"wrote {file}; keep it together with the key file")
 
 
 def _tables(body: dict[str, Any]) -> None:

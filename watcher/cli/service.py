@@ -10,9 +10,18 @@ from typing import Annotated
 
 import typer
 
-from watcher.cli.context import DEFAULT_CONFIG, SANDBOX_CONFIG, config_of, run, settings_of
+from watcher.cli.context import (
+    DEFAULT_CONFIG,
+    SANDBOX_CONFIG,
+    AsJson,
+    config_of,
+    run,
+    settings_of,
+    show_json,
+)
 from watcher.config import ConfigError, load
 from watcher.config_file import write_initial
+from watcher.render import Json
 
 
 def register(app: typer.Typer) -> None:
@@ -24,11 +33,15 @@ def register(app: typer.Typer) -> None:
 
 def init(
     path: Annotated[Path, typer.Option(help="Where to write it.")] = DEFAULT_CONFIG,
+    as_json: AsJson = False,
 ) -> None:
     """Write a commented configuration and its key file."""
     from chains import NETWORKS
 
-    write_initial(path, [spec for spec in NETWORKS.values() if spec.live])
+    key_file = write_initial(path, [spec for spec in NETWORKS.values() if spec.live])
+    if as_json:
+        show_json({"file": str(path), "key_file": str(key_file)})
+        return
     typer.echo(f"wrote {path} and its key file; add your networks there, then run `doctor`")
 
 
@@ -76,19 +89,21 @@ def _command(config: Path) -> str:
     return f"{program} --config {shlex.quote(str(config))}"
 
 
-def migrate(context: typer.Context) -> None:
+def migrate(context: typer.Context, as_json: AsJson = False) -> None:
     """Bring the database to the newest schema."""
     from storage import close, open_engine
     from storage.migrate import migrate as migrate_database
+    from storage.migrate import schema_state
 
     settings = settings_of(context)
 
-    async def work() -> None:
+    async def work() -> Json:
         engine = open_engine(settings.database.url.get_secret_value())
         try:
             await migrate_database(engine)
+            return {"engine": engine.dialect.name, "schema": await schema_state(engine)}
         finally:
             await close(engine)
 
-    run(work())
-    typer.echo("the database has the newest schema")
+    body = run(work())
+    show_json(body) if as_json else typer.echo("the database has the newest schema")

@@ -273,7 +273,7 @@ async def test_it_is_driven_over_the_same_door() -> None:
         old = [mined.hash for mined in node.chain.blocks][1:]
         order = {"depth": 3, "blocks": 4, "keep": [tx_id], "starved": [tx_id]}
         answer = await ask(node, "sandbox_reorg", **order)
-        assert answer == {"head": node.chain.head.hash, "dropped": old}
+        assert answer == {"head": node.chain.head.number, "dropped": old}
         info = await ask(node, "wallet/gettransactioninfobyid", value=tx_id)
         assert (info["blockNumber"], info["receipt"]["result"]) == (1, "OUT_OF_ENERGY")
         assert node.chain.head.number == 4

@@ -8,8 +8,9 @@ import storage
 from storage import Conn
 from watcher.domain.blocks import Hash
 from watcher.explain import parse_hash
+from watcher.faces.ids import read_id
 from watcher.policy import Policy
-from watcher.refused import BadField
+from watcher.refused import BadField, NotFound
 
 MOST = 50
 
@@ -44,8 +45,14 @@ async def search(conn: Conn, policy: Policy, text: str) -> Found:
 
 
 async def _by_id(conn: Conn, text: str) -> list[str]:
-    invoice = await storage.invoices.get(conn, text)
-    deposit = await storage.deposits.get(conn, None, text)
+    """Whose invoice or deposit is called so, in our spelling or in that of any face."""
+    bare = text.upper().removeprefix("INV-")  # a link of PayHubix
+    try:
+        ids = read_id("inv", bare), read_id("dep", bare)
+    except NotFound:
+        return []
+    invoice = await storage.invoices.get(conn, ids[0])
+    deposit = await storage.deposits.get(conn, None, ids[1])
     return [invoice.id] if invoice else [deposit.invoice_id] if deposit else []
 
 

@@ -17,6 +17,7 @@ from tests.web.books import HALT, HOSTILE, URL, fill, find_surplus, halt, put_fi
 from tests.web.operator import Operator
 from watcher import finality, rescan, worklists
 from watcher.clock import now
+from watcher.faces.ids import hex_id, uuid_of
 
 PAGES = (
     "",
@@ -210,7 +211,24 @@ async def test_an_invoice_shows_all_that_is_known_of_it(shop: Shop, operator: Op
 
 
 @pytest.mark.parametrize(
-    "text", ["8821", " 8821 ", "invoice", "address", "deposit", "transaction", "hash"]
+    "text",
+    [
+        "8821",
+        " 8821 ",
+        "invoice",
+        "address",
+        "deposit",
+        "transaction",
+        "hash",
+        "lower case",
+        "billium",
+        "kuna",
+        "txcash",
+        "payhubix",
+        "bitgpt",
+        "billium's payment",
+        "bitgpt's payment",
+    ],
 )
 async def test_an_invoice_is_found_by_whatever_one_has_of_it(
     shop: Shop, operator: Operator, text: str
@@ -225,6 +243,14 @@ async def test_an_invoice_is_found_by_whatever_one_has_of_it(
         "deposit": deposit["id"],
         "transaction": TX,
         "hash": make_hash("tx1").upper(),
+        "lower case": invoice["id"].lower(),
+        "billium": hex_id("inv", invoice["id"]),
+        "kuna": str(uuid_of(invoice["id"])),
+        "txcash": uuid_of(invoice["id"]).hex,
+        "payhubix": invoice["id"].replace("inv_", "INV-"),
+        "bitgpt": f"invoice_{uuid_of(invoice['id'])}",
+        "billium's payment": hex_id("pay", deposit["id"]),
+        "bitgpt's payment": f"payment_{uuid_of(deposit['id'])}",
     }.get(text, text)
     page = await operator.open("search", q=asked)
     assert invoice["id"] in page.text

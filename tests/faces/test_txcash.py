@@ -109,7 +109,7 @@ async def test_nobody_takes_real_money_for_a_test(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("300s", 300), ("2h45m", 9900), ("1.5h", 5400), ("0.5s", 1)]
+    ("text", "seconds"), [("300s", 300), ("2h45m", 9900), ("1.5h", 5400), ("59.5s", 60)]
 )
 def test_a_duration_is_read(text: str, seconds: int) -> None:
     assert parse_valid_for(text) == seconds
@@ -132,7 +132,8 @@ async def test_a_wrong_duration_is_refused(shop: Shop, text: str) -> None:
         ({"currency": "XXX"}, "currency", "unsupported", "currency there is no rate"),
         ({"name": "x" * 201}, "name", "too_long", "name String should have at most"),
         ({"meta_data2": "x" * 1001}, "meta_data2", "too_long", "meta_data2 String"),
-        ({"valid_for": "59s"}, "valid_for", "invalid", "valid_for must be from 60 seconds"),
+        ({"valid_for": "59s"}, "valid_for", "out_of_range", "valid_for must be from 60s"),
+        ({"valid_for": "721h"}, "valid_for", "out_of_range", "valid_for must be from 60s"),
         ({"callback_url": "ftp://x.org"}, "callback_url", "invalid", "callback_url String"),
         ({"callback_url": "http://127.0.0.1/"}, "callback_url", "invalid", "callback_url must"),
         ({"payment_currencies": 1}, "payment_currencies", "invalid", "payment_currencies must"),
@@ -212,6 +213,19 @@ async def test_an_address_may_be_asked_for_again_while_money_confirms(shop: Shop
     assert await address_of(shop, made, "eth_usdt") == first
 
 
+async def test_another_coin_may_be_chosen_only_while_nothing_was_seen(shop: Shop) -> None:
+    """Its answer would ask for the whole price again; the checkout page asks for the rest."""
+    made = await opened("txcash", shop, amount=10)
+    first = await address_of(shop, made, "eth_usdt")
+    await shop.pay(first["address"], 4_000_000)
+    route = (made["id"], "payment/address")
+    other = await ask("txcash", shop, "POST", *route, json={"payment_currency": "eth_eth"})
+    [error] = other.body["errors"]
+    assert (other.status, error["code"], error["field"]) == (400, "closed", "payment_currency")
+    assert await address_of(shop, made, "eth_usdt") == first
+    assert (await our_invoice(shop, made))["selected"] == "ethereum:usdt"
+
+
 async def test_there_is_no_address_for_what_is_not_offered_or_closed(shop: Shop) -> None:
     made = await opened("txcash", shop, amount=10, payment_currencies="eth_usdt")
     route = (made["id"], "payment/address")
@@ -267,7 +281,9 @@ async def test_a_list_is_newest_first_with_an_offset(shop: Shop) -> None:
 @pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "101"}, {"offset": "-1"}])
 async def test_a_list_has_bounds(shop: Shop, query: dict[str, str]) -> None:
     answer = await ask("txcash", shop, "GET", params=query)
-    assert (answer.status, answer.body["errors"][0]["field"]) == (400, next(iter(query)))
+    [error] = answer.body["errors"]
+    assert (answer.status, error["field"]) == (400, next(iter(query)))
+    assert error["code"] == "out_of_range"
 
 
 async def test_a_key_may_come_in_either_header(shop: Shop) -> None:
@@ -300,6 +316,52 @@ async def test_a_callback_is_the_invoice_as_it_was_then(engine: Engine) -> None:
             read_id("inv", made["id"])
         }
         assert office.receiver.calls[-1].headers["x-watcher-status"] == "paid"
+
+
+async def test_what_comes_beyond_the_price_is_called_back_too(engine: Engine) -> None:
+    """And what of it a reorg takes away again: a status that stays has no other step to tell."""
+    async with open_office(engine) as office:
+        shop, receiver = office.shop, office.receiver
+        made = await opened("txcash", shop, amount=10, callback_url=receiver.url())
+        address = (await address_of(shop, made, "eth_usdt"))["address"]
+        await shop.pay(address)
+        await shop.mine(2)
+        steps = []
+        for step in (shop.pay(address, 5_000_000, tx="2"), shop.mine(2), reorg(shop)):
+            async with delivering(office):
+                await office.settled()
+            receiver.calls.clear()
+            await step
+            async with delivering(office):
+                await office.settled()
+            told, shown = (
+                (each["status"], each["paid_amount"], len(each["payments"]))
+                for each in (
+                    receiver.calls[-1].event,
+                    (await ask("txcash", shop, "GET", made["id"])).body,
+                )
+            )
+            assert told == shown
+            steps.append(told)
+        assert steps == [("paid", 10, 2), ("over paid", 15, 2), ("paid", 10, 1)]
+
+
+async def reorg(shop: Shop) -> None:
+    """The newest three blocks go, and other ones come."""
+    shop.chain.reorg(depth=3)
+    await shop.mine(4)
+
+
+async def test_an_open_invoice_is_not_called_back_for_each_confirmation(engine: Engine) -> None:
+    async with open_office(engine) as office:
+        made = await opened("txcash", office.shop, amount=10, callback_url=office.receiver.url())
+        address = (await address_of(office.shop, made, "eth_usdt"))["address"]
+        await office.shop.pay(address, 4_000_000)
+        await office.shop.mine(5)
+        async with delivering(office):
+            await office.settled()
+        told = [(call.event["status"], call.event["paid_amount"]) for call in office.receiver.calls]
+        assert told == [("under paid", 0)] * 2  # the payment and the status
 
 
 async def test_a_testnet_service_answers_as_testnet_only(engine: Engine) -> None:

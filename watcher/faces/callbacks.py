@@ -30,13 +30,16 @@ _MOVED = _CLOSED | {
     EventType.INVOICE_PARTIALLY_PAID,
     EventType.INVOICE_CONFIRMING,
 }
+_SETTLED = {"paid", "underpaid"}
+"""Without a further step of the status by which another amount would be told."""
 
 
 def tell_txcash(telling: Telling) -> Sequence[Post]:
-    """The invoice, at every step of its status and every payment that counts."""
+    """The invoice, at every step of its status, every payment that counts, and what changes it."""
     event, invoice = telling.event, telling.event.data["invoice"]
     came = event.type is EventType.DEPOSIT_DETECTED and event.data["deposit"]["counts"]
-    if event.type not in _MOVED and not came:
+    changed = event.type is EventType.INVOICE_UPDATED and invoice["status"] in _SETTLED
+    if event.type not in _MOVED and not came and not changed:
         return []
     body = txcash.show(invoice, invoice["face"]["echo"]["account_name"])
     return [Post(event.id, encode(body), facts(invoice))]

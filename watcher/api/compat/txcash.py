@@ -31,7 +31,7 @@ from watcher.domain.invoices import Invoice, InvoiceStatus
 from watcher.domain.money import Method, Price
 from watcher.faces import txcash
 from watcher.faces.ids import read_id
-from watcher.refused import BadField
+from watcher.refused import BadField, MoneySeen
 from watcher.render import Json
 
 BASE = "{base:(/invoice/v1(/testnet|/mainnet)?)?}/invoice"
@@ -40,9 +40,12 @@ CODES = {
     "missing": "required",
     "string_too_long": "too_long",
     "out_of_range": "out_of_range",
+    "greater_than_equal": "out_of_range",
+    "less_than_equal": "out_of_range",
     "no_rate": "unsupported",
     "unsupported": "unsupported",
     "not_open": "closed",
+    "money_seen": "closed",
     "unauthorized": "unauthorized",
     "forbidden": "forbidden",
     "not_found": "not_found",
@@ -133,6 +136,9 @@ async def address(request: web.Request) -> web.Response:
         if code not in codes:
             reason = f"is none of {', '.join(codes)}, with which this invoice may be paid"
             raise BadField(reason, field="payment_currency")
+        if found.seen and found.selected != codes[code]:  # its answer would ask for all again
+            reason = "money was seen for this invoice: the rest is asked for on its checkout page"
+            raise MoneySeen(reason, field="payment_currency")
         if found.selected == codes[code] and found.status is InvoiceStatus.CONFIRMING:
             return found  # seen money ends the choice, but what was chosen may be asked again
         return await invoicing.select_method(
@@ -191,5 +197,5 @@ FACE = Face(
         "price.amount": "amount",
         "methods": "payment_currencies",
     },
-    statuses={"not_open": 400},
+    statuses={"not_open": 400, "money_seen": 400},
 )

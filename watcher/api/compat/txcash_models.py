@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from watcher.api.compat.reading import Amount, Asked, Currency, Link, Query, Whole
-from watcher.domain.invoices import LONGEST
+from watcher.domain.invoices import LONGEST, SHORTEST
 
 _PART = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smh])"
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -26,8 +26,8 @@ def parse_valid_for(text: object) -> int:
         raise ValueError('must be a duration such as "300s" or "2h45m"')
     exact = sum(Fraction(number) * _SECONDS[unit] for number, unit in re.findall(_PART, text))
     seconds = math.ceil(exact)
-    if not 0 < seconds <= LONGEST:
-        raise PydanticCustomError("out_of_range", "must be more than nothing, and at most 720h")
+    if not SHORTEST <= seconds <= LONGEST:
+        raise PydanticCustomError("out_of_range", "must be from 60s to 720h")
     return seconds
 
 

@@ -210,6 +210,25 @@ async def listing(
     return [Delivery(*row) for row in found]
 
 
+async def told_before(conn: Conn, one: Delivery, deposit_id: str) -> EventType | None:
+    """The newest event of this deposit that its receiver was to be told of before this one.
+
+    What it has no words for was dropped, so nothing is found that it never heard of.
+    """
+    events = schema.events
+    query = (
+        select(events.c.type)
+        .join_from(table, events, events.c.id == table.c.event_id)
+        .where(table.c.target == (one.webhook_id or one.invoice_id))
+        .where(table.c.invoice_id == one.invoice_id, table.c.seq < one.seq)
+        .where(events.c.deposit_id == deposit_id)
+        .order_by(table.c.seq.desc())
+        .limit(1)
+    )
+    type: str | None = await conn.scalar(query)
+    return None if type is None else EventType(type)
+
+
 async def awaited(conn: Conn, event_ids: Iterable[str]) -> set[str]:
     """Which of these events a delivery waits to bring; until we end no other begins to."""
     mine = among(conn, table.c.event_id, event_ids)

@@ -116,6 +116,59 @@ async def test_a_deposit_that_was_never_sure_is_not_taken_back(office: Office) -
     assert await deliver(office) == [("Invoice", "PAYMENT_AWAITING")]
 
 
+async def test_what_was_sure_but_took_no_part_is_not_taken_back(office: Office) -> None:
+    """It came too late, so it was never told."""
+    await open_here(office, shouldSendTransactionalCallback=True)
+    await office.shop.pass_time(HOUR + 60)
+    await pay(office.shop)
+    office.shop.chain.reorg(depth=3)
+    await office.shop.mine(4)
+    told = await deliver(office)
+    assert [event for event, _ in told] == ["Invoice"] * len(told)
+
+
+async def test_what_was_accepted_once_it_was_sure_is_not_taken_back(office: Office) -> None:
+    """Only the invoice told of it."""
+    made = await open_here(office, shouldSendTransactionalCallback=True)
+    await office.shop.pass_time(HOUR + 60)
+    await pay(office.shop)
+    id = read_id("inv", made["data"]["id"])
+    assert (await office.shop.post(f"/v1/invoices/{id}/accept")).status == 200
+    await deliver(office)
+    office.shop.chain.reorg(depth=3)
+    await office.shop.mine(4)
+    assert await deliver(office) == [("Invoice", "TIMEOUT")]
+
+
+async def test_what_was_taken_back_is_taken_back_once_until_it_is_sure_again(
+    office: Office,
+) -> None:
+    """Its very block returns, and leaves again before it is deep enough."""
+    await open_here(office, shouldSendTransactionalCallback=True)
+    await pay(office.shop)
+    lost = office.shop.chain.reorg(depth=3)
+    await office.shop.mine(4)
+    office.shop.chain.reorg(4, onto=lost[:1])
+    await office.shop.mine(0)
+    office.shop.chain.reorg(1)
+    await office.shop.mine(2)
+    office.shop.chain.reorg(2, onto=lost)
+    await office.shop.mine()
+    told = await deliver(office)
+    words = [status for event, status in told if event == "InvoiceDeposit"]
+    assert words == ["Processed", "Canceled", "Processed"]
+
+
+async def test_what_comes_beyond_the_price_is_told_as_a_deposit_alone(office: Office) -> None:
+    """There is no word for too much."""
+    await open_here(office, shouldSendTransactionalCallback=True)
+    await pay(office.shop)
+    await deliver(office)
+    await office.shop.pay(units=5_000_000, tx="2")
+    await office.shop.mine(2)
+    assert await deliver(office) == [("InvoiceDeposit", "Processed")]
+
+
 @pytest.mark.parametrize(
     ("paid", "told"),
     [

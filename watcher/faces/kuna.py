@@ -109,7 +109,7 @@ def tell(telling: Telling) -> Sequence[Post]:
     if event.type in TOLD:
         named = {"type": STATUS_CALLBACK, "companyId": str(uuid_of(invoice["merchant_id"]))}
         body = {"event": STATUS_CALLBACK, "data": {**show(telling.policy, invoice), **named}}
-    elif deposit := _told_deposit(event.type, event.data.get("deposit")):
+    elif deposit := _told_deposit(telling):
         data = _deposit(telling.policy, invoice, deposit, event.id)
         body = {"event": DEPOSIT_CALLBACK, "data": data}
     else:
@@ -128,12 +128,12 @@ def signature(private_key: str, signed: bytes) -> str:
     return hmac.new(private_key.encode(), signed, "sha384").hexdigest()
 
 
-def _told_deposit(type: EventType, deposit: Json | None) -> Json | None:
+def _told_deposit(telling: Telling) -> Json | None:
     """A deposit that is told of: a retraction only of what was told to be sure before."""
-    if deposit is None:
-        return None
-    sure = type is EventType.DEPOSIT_CONFIRMED and deposit["counts"]
-    retracted = type is EventType.DEPOSIT_ORPHANED and deposit["reverted"]
+    type, deposit = telling.event.type, telling.event.data.get("deposit")
+    sure = type is EventType.DEPOSIT_CONFIRMED and deposit and deposit["counts"]
+    told = telling.before is EventType.DEPOSIT_CONFIRMED
+    retracted = type is EventType.DEPOSIT_ORPHANED and told
     return deposit if sure or retracted else None
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from storage.events import StoredEvent
 from storage.webhooks import Webhook
 from watcher.clock import rfc3339
+from watcher.domain.events import EventType
 from watcher.keys import signing_key
 from watcher.policy import Policy
 from watcher.render import event_body
@@ -30,6 +31,8 @@ class Telling:
     delivery_id: str
     webhook: Webhook | None
     """None: to the invoice's `callback_url`."""
+    before: EventType | None = None
+    """Of a deposit that left the chain: what this place was last told of it; None: nothing."""
 
 
 @dataclass(frozen=True, slots=True)

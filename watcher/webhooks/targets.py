@@ -10,6 +10,7 @@ from storage import Conn
 from storage.deliveries import Delivery
 from storage.events import StoredEvent
 from storage.webhooks import State, Webhook
+from watcher.domain.events import EventType
 from watcher.keys import CannotOpen, SecretBox
 from watcher.policy import Policy
 from watcher.webhooks.dialect import LADDER, Dialect, Post, Telling
@@ -118,6 +119,9 @@ async def load_jobs(conn: Conn, policy: Policy, taken: Sequence[Delivery], now: 
         else:
             state: State = "deleted" if each.invoice_id in ended else "enabled"
             target = callback_target(event, secrets.get(each.invoice_id), state)
-        posts = target.dialect.tell(Telling(policy, event, each.id, webhook))
+        before = None
+        if event.type is EventType.DEPOSIT_ORPHANED and event.deposit_id:
+            before = await storage.deliveries.told_before(conn, each, event.deposit_id)
+        posts = target.dialect.tell(Telling(policy, event, each.id, webhook, before))
         jobs.append(Job(each, event, target, posts))
     return jobs

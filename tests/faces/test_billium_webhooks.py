@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from storage import Engine
-from tests.api.shop import USDT, Json, Shop, add_key, make_policy, open_shop, serve
+from tests.api.shop import ETH, USDT, Json, Shop, add_key, make_policy, open_shop, serve
 from tests.faces.asking import ask, opened, path_of
 from tests.webhooks.receiver import Call, Office, delivering, open_office
 from watcher.faces import billium_events
@@ -232,6 +232,40 @@ async def test_too_much_is_told_as_that_and_not_as_paid(office: Office) -> None:
     await lived(office, units=20_000_000)
     assert told(office)[-2:] == ["invoice.overpaid", "payment.overpaid"]
     assert "invoice.paid" not in told(office)
+
+
+async def test_what_comes_beyond_the_price_once_it_is_paid_is_told(office: Office) -> None:
+    await add(office)
+    await lived(office)
+    office.receiver.calls.clear()
+    await office.shop.pay(units=5_000_000, tx="2")
+    await office.shop.mine(2)
+    async with delivering(office):
+        await office.settled()
+    words = [(call.event["event"], call.event["data"]["status"]) for call in office.receiver.calls]
+    assert words == [
+        ("payment.detected", "DETECTED"),
+        ("invoice.updated", "PAID"),
+        ("payment.confirmed", "CONFIRMED"),
+        ("invoice.updated", "OVERPAID"),
+    ]
+
+
+async def test_another_method_is_told_as_itself_after_a_part_was_paid(office: Office) -> None:
+    await add(office, "payment.created")
+    made = await opened("billium", office.shop, rawAmount=10)
+    await office.shop.post(f"/v1/invoices/{ours(made)}/select", {"method": USDT})
+    await office.shop.pay(units=4_000_000)
+    await office.shop.mine(2)
+    await office.shop.post(f"/v1/invoices/{ours(made)}/select", {"method": ETH})
+    shown = (await ask("billium", office.shop, "GET", made["id"])).body
+    [row] = [each for each in shown["payments"] if each["currency"] == "ETH"]
+    async with delivering(office):
+        await office.settled()
+    said = office.receiver.calls[-1].event["data"]
+    assert (said["paymentId"], said["status"], said["txHash"]) == (row["id"], "CREATED", None)
+    assert (said["cryptocurrency"], said["paymentAddress"]) == ("ETH", row["toAddress"])
+    assert (said["expectedCryptoAmount"], said["receivedCryptoAmount"]) == (row["amount"], None)
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,8 @@ def _data(policy: Policy, name: str, invoice: Json, deposit: Json | None) -> Jso
     if name.startswith("payment."):
         settled = name not in ("payment.created", "payment.detected", "payment.confirmed")
         word = WORDS.of(invoice) if settled and deposit is None else None
-        payment = _payment(policy, invoice, deposit or _last(invoice))
+        chosen = name == "payment.created"  # what was paid before in another coin is not told again
+        payment = _payment(policy, invoice, None if chosen else deposit or _last(invoice))
         status = {"status": word} if word else {}
         return {"paymentId": payment.pop("paymentId"), **whose, **payment, **status, **metadata}
     amount = {"amount": number(invoice["price"]["amount"])}

@@ -9,8 +9,22 @@ from typing import Any
 
 import pytest
 
-from tests.api.shop import FIRST, USDT, Answer, Json, Shop, count_rows
+from storage import Engine
+from tests.api.shop import (
+    FIRST,
+    USDT,
+    Answer,
+    Json,
+    Shop,
+    count_rows,
+    make_policy,
+    open_shop,
+    serve,
+)
 from tests.faces.asking import ask, opened
+from tests.factories import make_transfer
+from tests.world import catch_up, make_follower
+from watcher.domain.money import Address, Method, Network
 from watcher.faces.bitgpt import prefixed
 from watcher.faces.bitgpt_currencies import CURRENCIES
 from watcher.faces.ids import read_id
@@ -202,8 +216,9 @@ async def test_a_summary_may_be_in_dollars_and_in_no_foreign_currency(shop: Shop
     asked = {"expand": ["calculations"], "currency": "USD"}
     summary = (await post(shop, path, asked)).body["data"]["calculation_summary"]
     assert (summary["currency"], summary["price"]) == ("USD", made["price_usd"])
-    refused = await post(shop, path, {**asked, "currency": "CHF"})
-    assert (refused.status, list(refused.body["validator"])) == (400, ["currency"])
+    for wrong in ({**asked, "currency": "CHF"}, {"currency": "CHF"}):
+        refused = await post(shop, path, wrong)
+        assert (refused.status, list(refused.body["validator"])) == (400, ["currency"])
 
 
 async def test_a_list_is_filtered(shop: Shop) -> None:
@@ -216,6 +231,9 @@ async def test_a_list_is_filtered(shop: Shop) -> None:
         ({"currency": ["EUR", "CHF"]}, [euro]),
         ({"customer_email": "ann@example.com"}, [ten]),
         ({"price_usd_from": "10.01"}, [euro]),
+        ({"price_usd_from": 0}, [euro, ten]),
+        ({"price_usd_from": "0.00", "price_usd_to": "10.00"}, [ten]),
+        ({"price_usd_to": "0"}, []),
         ({"price_usd_to": 10}, [ten]),
         ({"created_at_from": created, "created_at_to": euro["created_at"]}, [euro, ten]),
         ({"created_at_to": "2020-01-01 00:00:00"}, []),
@@ -232,7 +250,16 @@ async def test_a_list_is_filtered(shop: Shop) -> None:
 
 @pytest.mark.parametrize(
     "filters",
-    [{"limit": 0}, {"limit": 101}, {"offset": -1}, {"status": ["paid"]}, {"created_at_to": "now"}],
+    [
+        {"limit": 0},
+        {"limit": 101},
+        {"offset": -1},
+        {"status": ["paid"]},
+        {"created_at_to": "now"},
+        {"price_usd_from": "-1"},
+        {"price_usd_to": False},
+        {"price_usd_to": "."},
+    ],
 )
 async def test_a_list_has_bounds(shop: Shop, filters: Json) -> None:
     for path in (f"{INVOICES}/list", PAYMENTS):
@@ -282,6 +309,7 @@ async def test_payments_are_filtered(shop: Shop) -> None:
         ({"status": ["COMPLETED"]}, ["4"]),
         ({"status": ["PENDING", "FAILED"]}, ["6"]),
         ({"price_usd_from": 5}, ["6"]),
+        ({"price_usd_from": "0"}, ["6", "4"]),
         ({"price_usd_to": "5"}, ["4"]),
         ({"currency": ["USDT"]}, ["6", "4"]),
         ({"currency": ["ETHEREUM"]}, []),
@@ -292,6 +320,24 @@ async def test_payments_are_filtered(shop: Shop) -> None:
         answer = await post(shop, PAYMENTS, filters)
         found = [each["price"].partition(".")[0] for each in answer.body["data"]]
         assert found == prices, filters
+
+
+async def test_payments_are_filtered_by_the_word_that_they_show(engine: Engine) -> None:
+    """Bridged ether is ether there."""
+    endpoint = {"name": "own", "url": "http://127.0.0.1:1"}
+    networks = {"polygon": {"endpoints": [endpoint], "assets": ["WETH"], "start_block": 0}}
+    policy = make_policy(
+        networks=networks, invoices={}, rates={"fixed": {"WETH/USD": "2000", "ETH/USD": "2000"}}
+    )
+    async with serve(engine, policy) as http:
+        shop = await open_shop(engine, policy, http)
+        await shop.create()
+        units, method = 10**15, Method("polygon:weth")
+        shop.chain.mine(make_transfer(units, method, Address(FIRST.lower())))
+        await catch_up(make_follower(shop.chain, engine, policy, Network("polygon")))
+        found = (await post(shop, PAYMENTS, {"currency": ["ETHEREUM"]})).body["data"]
+        assert [each["currency"] for each in found] == ["ETHEREUM"]
+        assert (await post(shop, PAYMENTS, {"currency": ["POLYGON"]})).body["data"] == []
 
 
 async def test_what_a_reorg_took_leaves_the_list_and_failed(shop: Shop) -> None:

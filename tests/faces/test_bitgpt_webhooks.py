@@ -121,6 +121,26 @@ async def test_payments_and_paid_orders_are_told_and_signed(office: Office) -> N
     assert list(order) == BODY.split()
 
 
+async def test_what_comes_beyond_the_price_once_it_is_paid_is_told_as_a_payment(
+    office: Office,
+) -> None:
+    await add(office, EVENTS)
+    await office.shop.create(methods=[USDT])
+    await office.shop.pay(FIRST)
+    await office.shop.mine(2)
+    async with delivering(office):
+        await office.settled()
+    office.receiver.calls.clear()
+    await office.shop.pay(FIRST, 5_000_000, tx="2")
+    await office.shop.mine(2)
+    async with delivering(office):
+        await office.settled()
+    told = [
+        (call.event["event"], call.event["payload"]["status"]) for call in office.receiver.calls
+    ]
+    assert told == [("payment.created", "PENDING"), ("payment.updated", "COMPLETED")]
+
+
 async def test_money_that_does_not_count_is_not_told(office: Office) -> None:
     await add(office, EVENTS)
     await office.shop.create(methods=[USDT])

@@ -117,8 +117,9 @@ async def show(request: web.Request) -> web.Response:
         merchant = await find_merchant(conn, found.merchant_id)
     data = bitgpt.show(shown, private=key is not None)
     more = bitgpt.expanded(shown, body.expand, merchant.name)
+    converted = _converted(shown, body.currency)
     if "calculation_summary" in more:
-        more["calculation_summary"] |= _converted(shown, body.currency)
+        more["calculation_summary"] |= converted
     return reply(envelope(request, {**data, **more}), invoice=shown)
 
 

@@ -13,11 +13,11 @@ import msgspec
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import from_json
 
-from watcher.api.compat.reading import Amount, Asked, Email, Link, Whole
+from watcher.api.compat.reading import Amount, Asked, Bound, Email, Link, Whole
 from watcher.api.models import LARGEST_METADATA
 from watcher.domain.money import PRICE_DECIMALS, Price, rounded_down
 from watcher.faces.bitgpt import PAYMENT_WORDS, WORDS
-from watcher.faces.bitgpt_currencies import CURRENCIES
+from watcher.faces.bitgpt_currencies import CURRENCIES, word_of
 from watcher.faces.bitgpt_events import NAMES
 from watcher.refused import BadField
 
@@ -45,6 +45,11 @@ def _one_of(known: Sequence[str]) -> Any:
         raise ValueError(f"must be one of {', '.join(known)}")
 
     return BeforeValidator(check)
+
+
+def _usual(word: str) -> str:
+    """Of several words for one currency the one that is shown."""
+    return word_of(CURRENCIES[word])
 
 
 def _named_expansion(value: str) -> str:
@@ -129,16 +134,16 @@ class PageIn(Asked):
     """Where in a list, and what both lists are filtered by."""
 
     currency: Annotated[list[Currency], Field(max_length=len(CURRENCIES))] | None = None
-    price_usd_from: Amount | None = None
-    price_usd_to: Amount | None = None
+    price_usd_from: Bound | None = None
+    price_usd_to: Bound | None = None
     created_at_from: Time | None = None
     created_at_to: Time | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20
     offset: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
 
     def fits(self, currency: str, dollars: str | None) -> bool:
-        """Whether currency and price are among those asked for."""
-        if self.currency is not None and currency not in {CURRENCIES[w] for w in self.currency}:
+        """Whether currency, as it is shown, and price are among those asked for."""
+        if self.currency is not None and word_of(currency) not in map(_usual, self.currency):
             return False
         if self.price_usd_from is None and self.price_usd_to is None:
             return True

@@ -91,5 +91,5 @@ def _fits(wanted: PaymentsIn, invoice: Json, deposit: Json) -> bool:
         and (wanted.status is None or PAYMENT_WORDS[deposit["status"]] in wanted.status)
         and (wanted.created_at_from is None or seen_at >= rfc3339(wanted.created_at_from))
         and (wanted.created_at_to is None or seen_at <= rfc3339(wanted.created_at_to))
-        and wanted.fits(deposit["asset"].upper(), deposit_dollars(invoice, deposit))
+        and wanted.fits(deposit["asset"], deposit_dollars(invoice, deposit))
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Annotated, Any, TypeVar
 
@@ -70,6 +71,15 @@ def read_amount(value: object) -> str:
         return parse_amount(f"{+exact:f}", what="it")
 
 
+def read_bound(value: object) -> str:
+    """The same of what amounts are compared with, which may be zero."""
+    if isinstance(value, str):
+        nothing = re.fullmatch(r"0+(\.0+)?", value, re.ASCII) is not None
+    else:
+        nothing = isinstance(value, int | Decimal) and value is not False and value == 0
+    return "0" if nothing else read_amount(value)
+
+
 def _email(text: str) -> str:
     if reason := why_wrong("email", text):
         raise ValueError(reason)
@@ -85,6 +95,7 @@ def _whole(text: str) -> str:
 Whole = AfterValidator(_whole)
 """Beside a length, where every character but NUL is fine."""
 Amount = Annotated[str, BeforeValidator(read_amount)]
+Bound = Annotated[str, BeforeValidator(read_bound)]
 Currency = shapes.Currency
 Email = Annotated[str, Field(max_length=255), AfterValidator(_whole), AfterValidator(_email)]
 Link = Annotated[str, Field(max_length=LONGEST_URL, pattern=WEB_PAGE)]

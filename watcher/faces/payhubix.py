@@ -26,6 +26,8 @@ WORDS = Words(
     expired="Expired",
     cancelled="Canceled",
 )
+PAID_IN = "Partially"
+"""Of a coin that was paid with, while another one is selected."""
 FEES = {"transfer_fee_by": "Customer", "service_fee_by": "Merchant"}
 """Who pays the fees that there are not."""
 
@@ -78,7 +80,6 @@ def _payment(policy: Policy, invoice: Json, quote: Json) -> Json:
     counting = _counting(invoice, quote["method"])
     confirmed = [each for each in counting if each["status"] == "confirmed"]
     received = sum(int(each["amount_units"]) for each in confirmed)
-    other = "Partially" if counting else "Created"
     return {
         "currency_amount": number(invoice["price"]["amount"]),
         "remaining_currency_amount": number(missing(invoice)),
@@ -91,7 +92,7 @@ def _payment(policy: Policy, invoice: Json, quote: Json) -> Json:
         "remaining_crypto_amount": number(_missing_coins(invoice, quote, received)),
         "memo": None,
         "address": quote["address"],
-        "status": WORDS.of(invoice) if quote["method"] == invoice["selected"] else other,
+        "status": WORDS.of(invoice) if quote["method"] == invoice["selected"] else PAID_IN,
         "created_at": show_time(invoice["created_at"]),
         "expire_time": show_time(invoice["expires_at"]),
         "pure_expire_time": _window(invoice),

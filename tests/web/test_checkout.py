@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.api.shop import ETH as ETHER
 from tests.api.shop import USDT as TETHER
 from tests.web.payer import listen, look, send
 from watcher.api import Access
+from watcher.domain.money import Method
 from watcher.web.assets import ASSETS
 
 ASKS = {
@@ -24,6 +26,7 @@ ASKS = {
         {"name": "mail", "label": "E-mail", "type": "email"},
     ]
 }
+OWN_CONTRACT = "0x" + "5a" * 20
 USDT_CONTRACT = "0xdAC17F958D2ee523a2206206994597C13D831ec7"
 
 
@@ -217,6 +220,35 @@ async def test_money_in_another_coin_is_shown_with_the_reason(shop: Shop) -> Non
     page = await look(shop, invoice)
     assert page.phase == "waiting"
     assert "It is not a coin that was asked for here." in page.words
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        ("en", "12500000 smallest units of OWN being confirmed"),
+        ("es", "12500000 unidades mínimas de OWN "),
+        ("ru", "12500000 мельчайших единиц OWN "),
+        ("zh", "12500000 个最小单位的 OWN "),
+    ],
+)
+async def test_money_in_a_coin_that_is_configured_no_more_is_told_in_units(
+    engine: Engine, language: str, sentence: str
+) -> None:
+    own = {"endpoints": [{"name": "own", "url": "http://127.0.0.1:1"}], "assets": ["USDT"]}
+    token = {"symbol": "OWN", "address": OWN_CONTRACT, "decimals": 6}
+    before, later = (
+        make_policy(networks={"ethereum": {**own, "tokens": tokens}}, invoices={})
+        for tokens in ([token], [])
+    )
+    async with serve(engine, before) as http:
+        shop = await open_shop(engine, before, http)
+        invoice = await waiting(shop)
+        await shop.pay(units=12_500_000, method=Method("ethereum:own"))
+        assert "12.5 OWN" in (await look(shop, invoice)).words
+    async with serve(engine, later) as http:
+        page = await look(replace(shop, http=http, policy=later), invoice, f"?lang={language}")
+    assert sentence in page.words
+    assert "12500000 OWN" not in page.words
 
 
 async def test_a_payment_whose_block_left_the_chain_is_explained(shop: Shop) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import update
 
 import storage
 from storage import Engine
-from tests.api.shop import BEHIND, ETHEREUM, FIRST, USDT, Shop, make_policy, open_shop, serve
+from tests.api.shop import BEHIND, BOX, ETHEREUM, FIRST, USDT, Shop, make_policy, open_shop, serve
 from tests.api.test_admin import publish
 from tests.factories import make_hash
 from tests.fakes import FakeChain
@@ -18,6 +20,8 @@ from tests.web.operator import Operator
 from watcher import finality, rescan, worklists
 from watcher.clock import now
 from watcher.faces.ids import hex_id, uuid_of
+from watcher.webhooks import managing
+from watcher.webhooks.managing import NewWebhook
 
 PAGES = (
     "",
@@ -325,6 +329,27 @@ async def test_a_finding_is_dismissed_once(shop: Shop, operator: Operator) -> No
     page = await operator.send(f"findings/{finding_id}/dismiss")
     assert page.status == 409
     assert "dismissed already" in page.text
+
+
+async def test_an_invoices_deliveries_are_in_the_order_of_its_events(
+    shop: Shop, operator: Operator
+) -> None:
+    """Whatever order their ids have, which were made within a second."""
+    async with storage.write(shop.engine) as conn:
+        await managing.add_webhook(
+            conn, BOX, shop.policy, shop.merchant_id, NewWebhook(URL, ["*"]), now()
+        )
+    invoice = await shop.create(methods=[USDT])
+    await shop.pay()
+    table = storage.schema.deliveries
+    async with storage.write(shop.engine) as conn:
+        for each in await storage.deliveries.listing(conn, shop.merchant_id):
+            id = f"dlv_{1000 - each.seq:026}"
+            await conn.execute(update(table).where(table.c.id == each.id).values(id=id))
+    text = (await operator.open(f"invoices/{invoice['id']}")).text
+    told = [int(seq) for seq in re.findall(r" seq (\d+) ", text)]
+    assert len(told) > 2
+    assert told == sorted(told, reverse=True)
 
 
 async def test_a_delivery_that_was_given_up_is_made_due(shop: Shop, operator: Operator) -> None:

@@ -106,6 +106,7 @@ async def invoice(request: web.Request) -> web.Response:
         deliveries = await storage.deliveries.listing(
             conn, found.merchant_id, invoice_id=found.id, limit=DELIVERIES
         )
+        deliveries.sort(key=lambda each: -each.seq)  # the ids of one second are in no order
         merchant = await storage.merchants.get(conn, found.merchant_id)
         tips = await our_tips(conn, policy)
         facts = {

@@ -10,9 +10,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from aiohttp import ClientResponse
 
 from tests.api.shop import Json, Shop
+from watcher.clock import now
+from watcher.web import checkout, live, stream
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,13 @@ async def send(
 
 async def _seen(response: ClientResponse) -> Seen:
     return Seen(response.status, await response.text(), response.headers)
+
+
+def move_clock(monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
+    """The wall clock that pages see is so far from the true one; no beat makes them look at it."""
+    monkeypatch.setattr(stream, "BEAT_SECONDS", 10**6)
+    for module in (checkout, live, stream):
+        monkeypatch.setattr(module, "now", lambda: now() + seconds)
 
 
 @asynccontextmanager

@@ -107,12 +107,16 @@ async def taken_back(shop: Shop) -> Json:
 
 
 async def delayed(shop: Shop) -> Json:
-    """Our newest block becomes old: the network lags."""
     made = await waiting(shop)
+    await fall_behind(shop)
+    return made
+
+
+async def fall_behind(shop: Shop) -> None:
+    """Our newest block becomes old: the network lags."""
     async with storage.write(shop.engine) as conn:
         table = storage.schema.networks
         await conn.execute(update(table).values(tip_timestamp=table.c.tip_timestamp - 500))
-    return made
 
 
 async def tampered(shop: Shop) -> Json:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Collection
 from contextlib import AsyncExitStack
 
 import pytest
 
 from storage import Conn, Engine
-from tests.api.shop import USDT, Shop
-from tests.web.payer import listen
+from tests.api.shop import FIRST, USDT, Shop
+from tests.web.payer import listen, move_clock
 from watcher.domain.invoices import InvoiceStatus
 from watcher.policy import Policy
 from watcher.refused import NotFound
@@ -133,6 +134,41 @@ async def test_what_happens_while_a_page_is_read_first_is_read_again(
     async with listen(shop, invoice) as told:
         while (await anext(told))["phase"] != "confirming":
             pass
+
+
+async def test_time_alone_tells_open_pages_that_a_network_lags_and_that_it_is_over(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is committed, no block comes."""
+    move_clock(monkeypatch, 0)
+    await shop.pass_time(0)
+    invoice = await shop.create(methods=[USDT])
+    async with listen(shop, invoice) as told:
+        assert "We hear late" not in str(await anext(told))
+        move_clock(monkeypatch, 500)
+        news = await anext(told)
+        assert (news["phase"], set(news["parts"])) == ("waiting", {"status"})
+        assert "We hear late from: Ethereum. Your payment is safe" in str(news)
+        move_clock(monkeypatch, 0)
+        assert "We hear late" not in str(await anext(told))
+
+
+async def test_the_deadline_alone_takes_the_address_from_open_pages(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network lags before and after: it is the wall clock's deadline that is told."""
+    move_clock(monkeypatch, 0)
+    await shop.mine()
+    invoice = await shop.create(methods=[USDT])
+    async with listen(shop, invoice) as told:
+        first = await anext(told)
+        assert "We hear late" in first["parts"]["status"][1]
+        assert FIRST in first["parts"]["pay"][1]
+        move_clock(monkeypatch, 3700)
+        news = await anext(told)
+        assert news["phase"] == "closing"
+        assert {"qr.svg", FIRST} & set(re.findall(r"qr\.svg|0x\w+", str(news))) == set()
+        assert "We hear late" in news["parts"]["status"][1]
 
 
 async def test_the_end_ends_every_page(shop: Shop, engine: Engine) -> None:

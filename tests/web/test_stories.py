@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 from playwright.async_api import Page, Route
 
 from tests.api.shop import ETH, USDT, Json, Shop
 from tests.web.browser import open_browser, visit
-from tests.web.states import QUESTIONS
+from tests.web.payer import move_clock
+from tests.web.states import QUESTIONS, fall_behind
 
 pytestmark = pytest.mark.timeout(120)
+TICKS = """new Promise((tell) => {
+  const ticks = [];
+  new MutationObserver(() => {
+    const left = Number(countdown.dataset.until) - (Date.now() / 1000 - skew);
+    const parts = countdown.textContent.split(":").map(Number);
+    ticks.push([left, parts.reduce((sum, part) => 60 * sum + part)]);
+    if (ticks.length === 3) tell(ticks);
+  }).observe(countdown, {childList: true});
+})"""
+"""Each time that the countdown changes: the seconds left by the page's clock, and those shown."""
 
 
 def address_of(shop: Shop, invoice: Json) -> str:
@@ -86,10 +99,35 @@ async def test_the_time_runs_out_before_the_payers_eyes(stall: Shop) -> None:
     invoice = await stall.create(methods=[USDT])
     async with open_browser() as browser, visit(browser, address_of(stall, invoice)) as page:
         await marked(page)
-        assert await page.inner_text("#countdown") in ("59:59", "59:58", "59:57", "1:00:00")
+        until = datetime.fromisoformat(invoice["expires_at"]).timestamp()
+        assert await page.get_attribute("#countdown", "data-until") == str(int(until))
+        ticks = await page.evaluate(TICKS)
+        assert all(-1 < left - shown < 1 for left, shown in ticks)
+        assert 3600 > ticks[0][1] > ticks[-1][1] > 0
         await stall.pass_time(3700)
         await reaches(page, "expired")
         assert await page.locator("#address").count() == 0
+
+
+async def test_a_network_that_falls_behind_and_a_time_that_is_up_show_on_an_open_page(
+    stall: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No event tells of either, and no block comes."""
+    move_clock(monkeypatch, 0)
+    invoice = await stall.create(methods=[USDT])
+    async with open_browser() as browser, visit(browser, address_of(stall, invoice)) as page:
+        await marked(page)
+        delayed, code = page.get_by_text("Your payment is safe"), page.locator(".qr img")
+        await code.wait_for()
+        assert await delayed.count() == 0
+        await fall_behind(stall)
+        await delayed.wait_for()
+        await reaches(page, "waiting")
+        assert await page.locator("#address").count() == 1
+        move_clock(monkeypatch, 3700)
+        await reaches(page, "closing")
+        for part in (page.locator("#address"), page.locator("#wallet"), code):
+            assert await part.count() == 0
 
 
 async def test_a_payment_that_the_chain_takes_back_is_asked_for_again(stall: Shop) -> None:

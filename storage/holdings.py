@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import func, literal, or_, select
 
@@ -84,7 +85,7 @@ async def get(
         table.c.network == network, among(conn, table.c.address, among_these)
     )
     return {
-        Address(row.address): {Method(m): Measure(*facts) for m, facts in row.measures.items()}
+        Address(row.address): {Method(m): _measure(*facts) for m, facts in row.measures.items()}
         for row in await conn.execute(query)
     }
 
@@ -104,8 +105,15 @@ async def put(conn: Conn, network: Network, measured: Mapping[Address, Measures]
     )
 
 
-def _json(measures: Measures) -> dict[str, list[int]]:
-    return {m: [each.first, each.last, each.units, each.ledger] for m, each in measures.items()}
+def _json(measures: Measures) -> dict[str, list[Any]]:
+    return {m: [each.first, each.last, each.units, each.credits] for m, each in measures.items()}
+
+
+def _measure(first: int, last: int, units: int, credits: int | list[tuple[int, int]]) -> Measure:
+    """`credits` is a sum where an earlier version noted it."""
+    if isinstance(credits, int):
+        return Measure(first, last, units, ((None, credits),))
+    return Measure(first, last, units, tuple((block, each) for block, each in credits))
 
 
 async def arrivals(conn: Conn, network: Network, among_these: Iterable[Address]) -> Arrivals:

@@ -102,9 +102,9 @@ class World:
         async with storage.write(self.engine) as conn:
             return await accept_finding(conn, POLICY, finding.id, NOW)
 
-    async def rescan(self) -> None:
-        """Read every block again, adding what is missing."""
-        for number in range(self.chain.tip.number + 1):
+    async def rescan(self, first: int = 0) -> None:
+        """Read every block from `first` on again, adding what is missing."""
+        for number in range(first, self.chain.tip.number + 1):
             block = await self.chain.block(number)
             assert block is not None
             async with storage.write(self.engine) as conn:
@@ -728,6 +728,58 @@ async def test_a_finding_is_resolved_once_the_money_is_found(world: World) -> No
     assert len(await world.deposits()) == 1
     await world.audit()
     assert (await world.finding()).state is FindingState.RESOLVED
+
+
+async def test_the_finding_of_the_money_that_was_found_is_resolved_and_the_other_counts_once(
+    engine: Engine,
+) -> None:
+    await open_shop(engine, make_invoice(quotes=[make_quote(4 * COIN, POL, decimals=18)]))
+    world = World(engine)
+    await world.live(3)
+    await world.audit()
+    world.chain.unlisted = {POL}
+    for tx in ("first", "second"):
+        world.chain.mine(make_transfer(COIN, POL, tx=tx))
+        await world.live()
+        await world.audit()
+    world.chain.unlisted = set()
+    await world.rescan(6)
+    await world.audit()
+    second, first = await world.findings()
+    assert summary(second) == ("surplus", COIN, 6, 6, "resolved")
+    assert summary(first) == ("surplus", COIN, 4, 4, "open")
+    await world.accept(first)
+    await world.rescan()
+    await world.live(3)
+    report = await world.audit()
+    assert sorted(each.block_number for each in await world.deposits()) == [4, 6]
+    assert (await the_invoice(engine)).confirmed == Fraction(1, 2)
+    assert report.findings == []
+
+
+async def test_what_is_taken_back_and_what_is_found_at_once_is_no_ground_to_accept(
+    world: World,
+) -> None:
+    world.hide(-COIN)
+    world.chain.mine(make_transfer(COIN, POL, tx="false"))
+    await world.live()
+    await world.audit()
+    world.chain.unlisted = {POL}
+    world.chain.mine(make_transfer(COIN, POL, tx="unseen"))
+    await world.live()
+    await world.audit()
+    surplus, missing = await world.findings()
+    assert (surplus.kind, surplus.first, surplus.last) == ("surplus", 6, 6)
+    assert missing.kind is FindingKind.MISSING
+    [false] = await world.deposits()
+    async with storage.write(world.engine) as conn:
+        await storage.deposits.save(conn, orphan([false]))
+    world.chain.unlisted = set()
+    await world.rescan(6)
+    with pytest.raises(NotOpen, match="the ledger has changed since the audit"):
+        await world.accept(surplus)
+    await world.audit()
+    assert {each.state for each in await world.findings()} == {FindingState.RESOLVED}
 
 
 async def test_only_an_open_surplus_is_accepted(world: World) -> None:

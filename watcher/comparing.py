@@ -15,6 +15,7 @@ from watcher.domain.audit import (
     absorb,
     arrived,
     change,
+    gained,
     judge,
     leftover,
 )
@@ -85,7 +86,7 @@ async def compare(
         return None
     ledger = arrived(account.deposits, holding.last)
     after = Measure(holding.first, holding.last, holding.units, ledger)
-    before, caught_up, found = _look_back(account, now)
+    before, caught_up, found = _look_back(account, dust, now)
     difference = change(before, after)
     if 0 < abs(difference) < dust:
         # Left out of the measure, so that dust adds up until it matters.
@@ -100,16 +101,16 @@ async def compare(
 
 
 def _look_back(
-    account: Account, now: int
+    account: Account, dust: int, now: int
 ) -> tuple[Measure | None, list[Finding], list[Difference]]:
     """The last measure by the ledger of today; what the ledger has caught up with, or lost."""
     before = account.before
     if before is None:
         return None, [], []
     today = arrived(account.deposits, before.last)
-    caught_up, left = absorb(account.findings, today - before.ledger, now)
+    caught_up, left = absorb(account.findings, gained(before.credits, today), dust, now)
     found = [leftover(left, before.last)] if left else []
-    return replace(before, ledger=today), caught_up, found
+    return replace(before, credits=today), caught_up, found
 
 
 async def locate(before: Measure | None, after: Measure, ask: Ask) -> list[Difference]:

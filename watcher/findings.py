@@ -8,7 +8,7 @@ import storage
 from storage import Conn
 from watcher.accepting import accepted_by_hand
 from watcher.clock import rfc3339
-from watcher.domain.audit import Finding, FindingKind, FindingState, arrived
+from watcher.domain.audit import Finding, FindingKind, FindingState, arrived, gained
 from watcher.domain.deposits import Deposit, DepositStatus, Watched
 from watcher.domain.ids import derived_id
 from watcher.domain.money import amount_of
@@ -122,7 +122,8 @@ async def _require_same_ledger(conn: Conn, finding: Finding) -> None:
     measures = (await storage.holdings.get(conn, network, [address])).get(address, {})
     deposits = await storage.holdings.arrivals(conn, network, [address])
     measure = measures[finding.method]
-    if arrived(deposits.get((address, finding.method), []), measure.last) != measure.ledger:
+    today = arrived(deposits.get((address, finding.method), []), measure.last)
+    if any(gained(measure.credits, today).values()):
         raise NotOpen("the ledger has changed since the audit: run the audit again first")
 
 
@@ -131,7 +132,9 @@ async def _note_arrival(conn: Conn, finding: Finding, now: int) -> None:
     network, address = finding.network, finding.address
     measures = dict((await storage.holdings.get(conn, network, [address]))[address])
     measure = measures[finding.method]
-    measures[finding.method] = replace(measure, ledger=measure.ledger + finding.units)
+    deposits = await storage.holdings.arrivals(conn, network, [address])
+    today = arrived(deposits[address, finding.method], measure.last)
+    measures[finding.method] = replace(measure, credits=today)
     await storage.holdings.put(conn, network, {address: measures}, now)
 
 

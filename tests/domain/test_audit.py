@@ -8,6 +8,7 @@ import pytest
 
 from tests.factories import NETWORK, make_finding
 from watcher.domain.audit import (
+    Credits,
     Difference,
     Finding,
     FindingKind,
@@ -17,6 +18,7 @@ from watcher.domain.audit import (
     arrived,
     change,
     dust,
+    gained,
     judge,
     leftover,
 )
@@ -28,7 +30,7 @@ NOW = 77
 
 
 def at(number: int, units: int, ledger: int) -> Measure:
-    return Measure(number, number, units, ledger)
+    return Measure(number, number, units, ((number, ledger),))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,7 @@ def at(number: int, units: int, ledger: int) -> Measure:
         pytest.param(None, at(9, 2, 7), UNCLEAR, 5, id="short at the first look"),
         pytest.param(None, at(9, 0, 7), UNCLEAR, 7, id="empty at the first look"),
         pytest.param(
-            Measure(4, 5, 0, 0), at(6, 97, 100), UNCLEAR, 3, id="one block, not known which"
+            Measure(4, 5, 0, ()), at(6, 97, 100), UNCLEAR, 3, id="one block, not known which"
         ),
     ],
 )
@@ -74,7 +76,21 @@ def test_what_the_ledger_explains_is_no_change(before: Measure | None, after: Me
 
 
 def test_only_deposits_up_to_a_block_had_arrived_by_it() -> None:
-    assert arrived([(5, 10), (6, 20), (7, 40)], 6) == 30
+    assert arrived([(6, 20), (5, 10), (7, 40), (6, 1)], 6) == ((5, 10), (6, 21))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "changes"),
+    [
+        (((5, 10),), ((5, 10),), {}),
+        (((5, 10), (6, 3)), ((5, 12), (7, 3)), {5: 2, 6: -3, 7: 3}),
+        (((None, 10),), ((5, 12), (7, 3)), {None: 5}),
+    ],
+)
+def test_what_a_ledger_gained_is_told_by_block(
+    before: Credits, after: Credits, changes: dict[int | None, int]
+) -> None:
+    assert gained(before, after) == changes
 
 
 @pytest.mark.parametrize(
@@ -85,31 +101,88 @@ def test_dust_is_below_the_minimum_or_a_millionth(decimals: int, minimum: int, u
     assert dust(Asset(NETWORK, "X", decimals), minimum) == units
 
 
+def absorbed(
+    findings: list[Finding], gained: dict[int | None, int], dust: int = 1
+) -> tuple[list[tuple[str, int, str]], int]:
+    """What changed, each as (id, units, state), and what is left."""
+    changed, left = absorb(findings, gained, dust, NOW)
+    return [(each.id, each.units, each.state) for each in changed], left
+
+
 def test_a_ledger_that_catches_up_resolves_the_surplus() -> None:
     finding = make_finding(SURPLUS, 7)
     resolved = replace(finding, state=FindingState.RESOLVED, closed_at=NOW)
-    assert absorb([finding], 7, NOW) == ([resolved], 0)
+    assert absorb([finding], {9: 7}, 1, NOW) == ([resolved], 0)
 
 
 def test_a_ledger_that_catches_up_halfway_leaves_the_rest() -> None:
     finding = make_finding(SURPLUS, 7)
-    assert absorb([finding], 3, NOW) == ([replace(finding, units=4)], 0)
+    assert absorb([finding], {9: 3}, 1, NOW) == ([replace(finding, units=4)], 0)
 
 
 def test_the_oldest_surplus_is_caught_up_with_first() -> None:
-    findings = [make_finding(SURPLUS, 5, key="2"), make_finding(SURPLUS, 2, key="1")]
-    changed, left = absorb(findings, 4, NOW)
-    assert [(each.id, each.units, each.state) for each in changed] == [
-        (findings[1].id, 2, "resolved"),
-        (findings[0].id, 3, "open"),
-    ]
-    assert left == 0
+    young, old = make_finding(SURPLUS, 5, key="2"), make_finding(SURPLUS, 2, key="1")
+    assert absorbed([young, old], {9: 4}) == (
+        [(young.id, 3, "open"), (old.id, 2, "resolved")],
+        0,
+    )
+
+
+@pytest.mark.parametrize("kind", [SURPLUS, MISSING])
+def test_that_finding_is_caught_up_with_that_is_of_the_block(kind: FindingKind) -> None:
+    first = make_finding(kind, 5, key="1", first=3, last=3)
+    second = make_finding(kind, 5, key="2", first=4, last=9)
+    units = 5 if kind is SURPLUS else -5
+    assert absorbed([first, second], {6: units}) == ([(second.id, 5, "resolved")], 0)
+    assert absorbed([first, second], {3: units}) == ([(first.id, 5, "resolved")], 0)
+    assert absorbed([first, second], {10: units}) == ([], units)
+
+
+def test_one_of_an_unknown_first_block_takes_what_one_of_fewer_blocks_does_not() -> None:
+    wide = make_finding(SURPLUS, 5, key="1", first=None, last=9)
+    narrow = make_finding(SURPLUS, 5, key="2", first=6, last=6)
+    changed = [(narrow.id, 5, "resolved"), (wide.id, 3, "open")]
+    assert sorted(absorbed([wide, narrow], {4: 2, 6: 5})[0]) == sorted(changed)
+
+
+def test_of_unknown_blocks_the_oldest_is_caught_up_with_first() -> None:
+    young, old = make_finding(SURPLUS, 5, key="2"), make_finding(SURPLUS, 5, key="1", last=4)
+    assert absorbed([young, old], {None: 5}) == ([(old.id, 5, "resolved")], 0)
+
+
+def test_dust_of_a_surplus_may_have_come_before_its_blocks() -> None:
+    finding = make_finding(SURPLUS, 12)
+    assert absorbed([finding], {7: 4, 9: 4}, dust=10) == ([(finding.id, 4, "open")], 0)
+    assert absorbed([finding], {7: 12}, dust=10) == ([(finding.id, 3, "open")], 3)
+
+
+def test_a_loss_and_a_gain_are_of_two_findings_and_no_news_without_any() -> None:
+    missing = make_finding(MISSING, 5, key="1", first=3, last=3)
+    surplus = make_finding(SURPLUS, 5, key="2", first=6, last=6)
+    assert absorbed([missing, surplus], {3: -5, 6: 5}) == (
+        [(missing.id, 5, "resolved"), (surplus.id, 5, "resolved")],
+        0,
+    )
+    assert absorbed([], {3: -5, 6: 5}) == ([], 0)
+
+
+def test_what_takes_the_place_of_an_accepted_deposit_is_no_news() -> None:
+    accepted = make_finding(SURPLUS, 5, key="1", first=4, state=FindingState.ACCEPTED)
+    other = make_finding(SURPLUS, 5, key="2", first=10, last=12)
+    assert absorbed([accepted, other], {9: -5, 6: 5}) == ([], 0)
+    assert absorbed([accepted, other], {9: -5, 6: 7}) == ([], 2)
+
+
+def test_what_gives_way_to_the_money_of_another_finding_is_a_surplus_again() -> None:
+    accepted = make_finding(SURPLUS, 5, key="2", first=None, state=FindingState.ACCEPTED)
+    other = make_finding(SURPLUS, 5, key="1", first=3, last=3)
+    assert absorbed([accepted, other], {9: -5, 3: 5}) == ([(other.id, 5, "resolved")], -5)
 
 
 @pytest.mark.parametrize("kind", [MISSING, UNCLEAR])
 def test_a_false_deposit_taken_back_resolves_what_was_missing(kind: FindingKind) -> None:
-    [after], left = absorb([make_finding(kind, 7)], -7, NOW)
-    assert (after.state, left) == (FindingState.RESOLVED, 0)
+    finding = make_finding(kind, 7)
+    assert absorbed([finding], {9: -7}) == ([(finding.id, 7, "resolved")], 0)
 
 
 @pytest.mark.parametrize(
@@ -117,18 +190,19 @@ def test_a_false_deposit_taken_back_resolves_what_was_missing(kind: FindingKind)
     [
         (make_finding(SURPLUS, 7), -7),
         (make_finding(MISSING, 7), 7),
+        (make_finding(OUTGOING, 7), -7),
         (make_finding(OUTGOING, 7, state=FindingState.NOTED), -7),
         (make_finding(SURPLUS, 7, state=FindingState.ACCEPTED), 7),
         (make_finding(SURPLUS, 7, state=FindingState.RESOLVED), 7),
     ],
 )
 def test_a_finding_explains_no_change_of_another_kind(finding: Finding, gained: int) -> None:
-    assert absorb([finding], gained, NOW) == ([], gained)
+    assert absorbed([finding], {9: gained}) == ([], gained)
 
 
 def test_a_dismissed_surplus_still_explains_the_deposit_found_later() -> None:
-    [after], left = absorb([make_finding(SURPLUS, 7, state=FindingState.DISMISSED)], 7, NOW)
-    assert (after.state, left) == (FindingState.RESOLVED, 0)
+    finding = make_finding(SURPLUS, 7, state=FindingState.DISMISSED)
+    assert absorbed([finding], {9: 7}) == ([(finding.id, 7, "resolved")], 0)
 
 
 def test_a_ledger_that_changed_its_past_without_a_finding_is_told() -> None:

@@ -7,8 +7,20 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import insert
 
-from storage import Conn, Engine, chores, deposits, findings, holdings, invoices, repeat, write
+from storage import (
+    Conn,
+    Engine,
+    chores,
+    deposits,
+    findings,
+    holdings,
+    invoices,
+    repeat,
+    schema,
+    write,
+)
 from storage.holdings import Run
 from tests.factories import (
     ADDRESS,
@@ -82,13 +94,21 @@ async def test_all_others_come_in_turn(conn: Conn) -> None:
 
 
 async def test_measures_are_kept_per_network_and_replaced(conn: Conn) -> None:
-    huge = Measure(5, 6, 2**256 - 1, 2**200)
-    await holdings.put(conn, NETWORK, {ADDRESS: {METHOD: Measure(1, 1, 1, 1)}}, 10)
+    huge = Measure(5, 6, 2**256 - 1, ((3, 2**200), (5, 1)))
+    await holdings.put(conn, NETWORK, {ADDRESS: {METHOD: Measure(1, 1, 1, ((1, 1),))}}, 10)
     await holdings.put(conn, NETWORK, {ADDRESS: {METHOD: huge}}, 20)
     assert await holdings.get(conn, NETWORK, [ADDRESS, make_address(1)]) == {
         ADDRESS: {METHOD: huge}
     }
     assert await holdings.get(conn, OTHER, [ADDRESS]) == {}
+
+
+async def test_a_measure_of_an_earlier_version_has_its_sum_of_no_known_block(conn: Conn) -> None:
+    row = {"network": NETWORK, "address": ADDRESS, "at": 10, "measures": {METHOD: [1, 2, 9, 7]}}
+    await conn.execute(insert(schema.holdings), [row])
+    [measure] = (await holdings.get(conn, NETWORK, [ADDRESS]))[ADDRESS].values()
+    assert measure == Measure(1, 2, 9, ((None, 7),))
+    assert measure.ledger == 7
 
 
 async def test_what_arrived_leaves_out_orphans_and_other_networks(conn: Conn) -> None:

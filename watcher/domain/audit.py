@@ -7,7 +7,8 @@ says arrived between them. Where that does not tell two causes apart, the verdic
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -46,6 +47,13 @@ class FindingState(StrEnum):
     """The ledger has caught up with the balance."""
 
 
+Credits = tuple[tuple[int | None, int], ...]
+"""What the ledger says arrived, as (block number, units), each block once, in order.
+
+An earlier version noted the sum alone, as of block None: in which blocks nobody knows.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Measure:
     """What an address held of one asset, and what the ledger says had arrived by then."""
@@ -54,7 +62,12 @@ class Measure:
     last: int
     """The balance was so at some block from `first` to `last`; the ledger's sum at all of them."""
     units: int
-    ledger: int
+    credits: Credits
+
+    @property
+    def ledger(self) -> int:
+        """The sum of all credits."""
+        return sum(units for _, units in self.credits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +104,32 @@ class Finding:
     has_code: bool | None = None
     """Whether code stood there, which acts without the owner; None: not asked, or nobody said."""
 
+    def holds(self, block: int | None) -> bool:
+        """Whether it may have come about in that block, which may be unknown."""
+        return block is None or (self.first or 0) <= block <= self.last
+
 
 def dust(asset: Asset, minimum: int) -> int:
     """Units from which on a difference matters: the asset's `minimum`, or a millionth of it."""
     return max(1, minimum or power(max(0, asset.decimals - DUST_DECIMALS)))
 
 
-def arrived(deposits: Iterable[tuple[int, int]], number: int) -> int:
-    """The ledger's sum at block `number` of deposits, each as (block number, units)."""
-    return sum(units for block, units in deposits if block <= number)
+def arrived(deposits: Iterable[tuple[int, int]], number: int) -> Credits:
+    """The ledger at block `number`, of deposits, each as (block number, units)."""
+    blocks: Counter[int] = Counter()
+    for block, units in deposits:
+        if block <= number:
+            blocks[block] += units
+    return tuple(sorted(blocks.items()))
+
+
+def gained(before: Credits, after: Credits) -> dict[int | None, int]:
+    """By block what a ledger gained, or below zero lost; all at None where blocks are unknown."""
+    then, now = Counter(dict(before)), Counter(dict(after))
+    if None in then:
+        return {None: now.total() - then.total()}
+    now.subtract(then)
+    return {block: units for block, units in now.items() if units}
 
 
 def change(before: Measure | None, after: Measure) -> int:
@@ -130,21 +160,46 @@ def _kind(before: Measure | None, after: Measure) -> FindingKind:
     return FindingKind.MISSING if short else FindingKind.UNCLEAR
 
 
-def absorb(findings: Sequence[Finding], gained: int, now: int) -> tuple[list[Finding], int]:
-    """What findings become when the ledger's past gains `gained` units (below zero: loses them).
+def absorb(
+    findings: Sequence[Finding], gained: Mapping[int | None, int], dust: int, now: int
+) -> tuple[list[Finding], int]:
+    """What findings become when the ledger's past gains units in blocks (below zero: loses them).
 
-    A ledger that gains catches up with a surplus, one that loses with what was missing; oldest
-    first. Returns the findings that changed, and what none of them explains.
+    A ledger that gains in a surplus' blocks catches up with it, one that loses where something was
+    missing with that. Returns the findings that changed, and the units that none of them explains.
     """
-    kinds = {FindingKind.SURPLUS} if gained > 0 else {FindingKind.MISSING, FindingKind.UNCLEAR}
-    changed, left = [], abs(gained)
-    for each in sorted(findings, key=lambda finding: finding.id):
-        waits = each.state in (FindingState.OPEN, FindingState.DISMISSED)
-        if left and waits and each.kind in kinds:
-            taken = min(left, each.units)
-            left -= taken
-            changed.append(_caught_up(each, taken, now))
-    return changed, left if gained > 0 else -left
+    left = dict(gained)
+    after = {each.id: each for each in sorted(findings, key=lambda each: (each.last, each.id))}
+    # Gains first: what they take the place of is no loss.
+    for block in sorted(gained, key=lambda number: (gained[number] < 0, number or 0)):
+        for each in [finding for finding in after.values() if finding.holds(block)]:
+            taken = min(abs(left[block]), _explained(each, left, left[block] > 0))
+            left[block] = _nearer_to_zero(left[block], taken)
+            if each.state is FindingState.ACCEPTED:
+                left[each.last] = left.get(each.last, 0) + taken
+            elif taken:
+                after[each.id] = _caught_up(each, taken, now)
+    rest = sum(left.values())
+    for each in sorted(after.values(), key=lambda finding: finding.id):
+        # Less than `dust` of it may have come before its blocks.
+        taken = min(abs(rest), dust - 1, _explained(each, {}, rest > 0))
+        if taken:
+            after[each.id] = _caught_up(each, taken, now)
+            rest = _nearer_to_zero(rest, taken)
+    return [after[each.id] for each in findings if after[each.id] != each], rest
+
+
+def _explained(finding: Finding, left: Mapping[int | None, int], gains: bool) -> int:
+    """How many units the ledger may gain, or else lose, by this finding's own money."""
+    if finding.state is FindingState.ACCEPTED:  # what was made of it gives way to what is found
+        return max(0, -left.get(finding.last, 0)) if gains else 0
+    waits = finding.state in (FindingState.OPEN, FindingState.DISMISSED)
+    kinds = {FindingKind.SURPLUS} if gains else {FindingKind.MISSING, FindingKind.UNCLEAR}
+    return finding.units if waits and finding.kind in kinds else 0
+
+
+def _nearer_to_zero(left: int, taken: int) -> int:
+    return left - taken if left > 0 else left + taken
 
 
 def _caught_up(finding: Finding, units: int, now: int) -> Finding:

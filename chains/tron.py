@@ -54,6 +54,7 @@ def tron(
         open_client=open_client,
         parse_token=parse_token,
         commits_to_transfers=False,
+        dated_balances=False,
         fees="medium",
     )
 

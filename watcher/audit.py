@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -25,6 +25,7 @@ from watcher.domain.audit import (
     Measure,
     arrived,
     dust,
+    undated,
 )
 from watcher.domain.blocks import BlockRef
 from watcher.domain.money import Address, Method
@@ -118,10 +119,9 @@ class Audit:
         if self._silent:
             said.append(f"no balance could be had of {', '.join(sorted(self._silent))}")
         if self._doubtful:
-            said.append(
-                f"{self._doubtful} balances differ from the ledger, and fewer than "
-                f"{self._rules.agreement} endpoints say so"
-            )
+            needed = self._rules.agreement
+            few = f"fewer than {needed} endpoints say so" if needed > 1 else "no second look does"
+            said.append(f"{self._doubtful} balances differ from the ledger, and {few}")
         return "; ".join(said) or None
 
     async def _due(self) -> tuple[list[Address], list[Address], Address | None]:
@@ -191,7 +191,10 @@ class Audit:
         if account.before is None:
             async with storage.read(self._engine) as conn:
                 oldest = await storage.blocks.lowest(conn, self._network)
-        return await compare(account, holding, dust(asset, minimum), oldest, ask, clock.now())
+        result = await compare(account, holding, dust(asset, minimum), oldest, ask, clock.now())
+        if result is None or self._rules.spec.dated_balances:
+            return result
+        return replace(result, differences=[undated(each) for each in result.differences])
 
     async def _older(self, account: Account, holding: Holding, number: int) -> Measure | None:
         """What was held after an older block; None where nobody can say, or enough was asked."""
@@ -215,9 +218,11 @@ class Audit:
         """Those of them that fewer endpoints say than must agree: one may lie, or lag.
 
         What it took away it would give back in the next run, as a surplus that was counted already.
+        One alone is asked a second time where behind its URL several nodes may stand.
         """
         needed = self._rules.agreement
-        if needed == 1 or not holdings or self._final is None:
+        trusted = needed == 1 and self._rules.spec.dated_balances
+        if trusted or not holdings or self._final is None:
             return []
         names = await self._client.repeat_balances(holdings, self._final)
         return [each for each, who in zip(holdings, names, strict=True) if len(who) < needed]

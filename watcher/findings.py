@@ -8,7 +8,7 @@ import storage
 from storage import Conn
 from watcher.accepting import accepted_by_hand
 from watcher.clock import rfc3339
-from watcher.domain.audit import Finding, FindingKind, FindingState, arrived, gained
+from watcher.domain.audit import Finding, FindingKind, FindingState, arrived, gained, in_the_way
 from watcher.domain.deposits import Deposit, DepositStatus, Watched
 from watcher.domain.ids import derived_id
 from watcher.domain.money import amount_of
@@ -17,6 +17,8 @@ from watcher.policy import Policy
 from watcher.refused import NotFound, NotOpen
 from watcher.render import Json
 from watcher.settling import settle_invoices
+
+ACCEPTABLE = (FindingState.OPEN, FindingState.DISMISSED)
 
 
 async def accept_finding(conn: Conn, policy: Policy, finding_id: str, now: int) -> Finding:
@@ -27,7 +29,8 @@ async def accept_finding(conn: Conn, policy: Policy, finding_id: str, now: int) 
 
     Raises:
         NotFound: there is no such finding.
-        NotOpen: it is closed, no surplus, or the ledger has changed since it was found.
+        NotOpen: it is closed, no surplus, the ledger has changed since it was found, or another
+            finding must be decided first.
         NoRate: the invoice did not offer this asset, and there is no rate for it now.
     """
     seen = await find_finding(conn, finding_id)
@@ -37,6 +40,7 @@ async def accept_finding(conn: Conn, policy: Policy, finding_id: str, now: int) 
     if finding.network not in policy.networks:
         raise NotOpen(f"{finding.network} is not enabled, and nobody would follow what is credited")
     await _require_same_ledger(conn, finding)
+    await _require_not_counted(conn, policy, finding)
     owner = await _owner(conn, policy, finding)
     invoice = await storage.invoices.get(conn, owner.invoice_id)
     if invoice is None:
@@ -55,6 +59,8 @@ async def accept_finding(conn: Conn, policy: Policy, finding_id: str, now: int) 
 async def dismiss_finding(conn: Conn, finding_id: str, now: int) -> Finding:
     """Close a finding that a person has looked into.
 
+    Also one that was noted, or dismissed before, while a surplus cannot be accepted for it.
+
     Raises:
         NotFound: there is no such finding.
         NotOpen: it is closed.
@@ -62,7 +68,7 @@ async def dismiss_finding(conn: Conn, finding_id: str, now: int) -> Finding:
     seen = await find_finding(conn, finding_id)
     await storage.cursors.hold(conn, seen.network)
     finding = await find_finding(conn, finding_id)
-    if finding.state is not FindingState.OPEN:
+    if finding.state is not FindingState.OPEN and not await _hinders(conn, finding):
         raise NotOpen(f"the finding is {finding.state.value} already")
     dismissed = replace(finding, state=FindingState.DISMISSED, closed_at=now)
     await storage.findings.save(conn, [dismissed])
@@ -112,7 +118,7 @@ def render_finding(policy: Policy, finding: Finding) -> Json:
 def _require_acceptable(finding: Finding) -> None:
     if finding.kind is not FindingKind.SURPLUS:
         raise NotOpen(f"only a surplus can become a deposit; this is {finding.kind.value}")
-    if finding.state not in (FindingState.OPEN, FindingState.DISMISSED):
+    if finding.state not in ACCEPTABLE:
         raise NotOpen(f"the finding is {finding.state.value} already")
 
 
@@ -125,6 +131,34 @@ async def _require_same_ledger(conn: Conn, finding: Finding) -> None:
     today = arrived(deposits.get((address, finding.method), []), measure.last)
     if any(gained(measure.credits, today).values()):
         raise NotOpen("the ledger has changed since the audit: run the audit again first")
+
+
+async def _require_not_counted(conn: Conn, policy: Policy, finding: Finding) -> None:
+    """What was missed before may only be back, and its deposit is in the ledger."""
+    dated = policy.networks[finding.network].spec.dated_balances
+    missed = in_the_way(finding, await _of_account(conn, finding), dated=dated)
+    if missed is not None:
+        raise NotOpen(
+            f"it may be the money that {missed.id} ({missed.kind.value}) misses, and be counted "
+            f"already: look at an explorer, and dismiss {missed.id} first if that is gone, else "
+            "this one"
+        )
+
+
+async def _hinders(conn: Conn, finding: Finding) -> bool:
+    """Whether a surplus waits for a decision about it."""
+    return any(
+        each.kind is FindingKind.SURPLUS
+        and each.state in ACCEPTABLE
+        and in_the_way(each, [finding], dated=False)
+        for each in await _of_account(conn, finding)
+    )
+
+
+async def _of_account(conn: Conn, finding: Finding) -> list[Finding]:
+    """All findings at its address in its asset."""
+    found = await storage.findings.of_addresses(conn, finding.network, [finding.address])
+    return [each for each in found if each.method == finding.method]
 
 
 async def _note_arrival(conn: Conn, finding: Finding, now: int) -> None:

@@ -239,6 +239,8 @@ class NetworkSpec:
     """How a token is named where that is not always by an address; None: by an address."""
     commits_to_transfers: bool = True
     """Whether a block's hash commits to every transfer in it; else another endpoint must."""
+    dated_balances: bool = True
+    """Whether a balance is told of a named block; else of the state its node is in, however old."""
     needs_traces: bool = False
     """Whether the native coin that a contract sends is in traces only."""
     finality_depth: int | None = None

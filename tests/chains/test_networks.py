@@ -29,6 +29,11 @@ def test_a_network_is_found_by_its_name(spec: NetworkSpec) -> None:
 
 
 @pytest.mark.parametrize("spec", SPECS)
+def test_balances_are_of_a_named_block_but_on_tron(spec: NetworkSpec) -> None:
+    assert spec.dated_balances == (spec.family != "tron")
+
+
+@pytest.mark.parametrize("spec", SPECS)
 def test_assets_are_told_apart_by_symbol_and_by_contract(spec: NetworkSpec) -> None:
     assert spec.assets[0].contract is None
     assert len({asset.method for asset in spec.assets}) == len(spec.assets)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -19,8 +20,10 @@ from watcher.domain.audit import (
     change,
     dust,
     gained,
+    in_the_way,
     judge,
     leftover,
+    undated,
 )
 from watcher.domain.money import Asset
 
@@ -61,6 +64,16 @@ def test_a_difference_is_judged(
 ) -> None:
     first = None if before is None else before.first + 1
     assert judge(before, after) == Difference(kind, units, first, after.last)
+
+
+@pytest.mark.parametrize(
+    ("kind", "undated_kind"),
+    [(SURPLUS, SURPLUS), (OUTGOING, OUTGOING), (MISSING, UNCLEAR), (UNCLEAR, UNCLEAR)],
+)
+def test_where_states_have_no_date_nothing_came_about_in_a_known_block(
+    kind: FindingKind, undated_kind: FindingKind
+) -> None:
+    assert undated(Difference(kind, 5, 9, 9)) == Difference(undated_kind, 5, None, 9)
 
 
 @pytest.mark.parametrize(
@@ -208,3 +221,41 @@ def test_a_dismissed_surplus_still_explains_the_deposit_found_later() -> None:
 def test_a_ledger_that_changed_its_past_without_a_finding_is_told() -> None:
     assert leftover(7, 9) == Difference(UNCLEAR, 7, None, 9)
     assert leftover(-7, 9) == Difference(SURPLUS, 7, None, 9)
+
+
+DISMISSED = FindingState.DISMISSED
+
+
+@pytest.mark.parametrize(
+    ("facts", "dated", "blocks"),
+    [
+        pytest.param({"kind": UNCLEAR, "first": 4}, True, True, id="open in the same blocks"),
+        pytest.param({"kind": MISSING, "first": None, "last": 12}, True, True, id="around it"),
+        pytest.param({"kind": MISSING, "first": 8, "last": 8}, True, False, id="in others"),
+        pytest.param({"kind": OUTGOING}, True, False, id="outgoing"),
+        pytest.param({"kind": UNCLEAR, "state": DISMISSED}, True, False, id="dismissed"),
+        pytest.param({"kind": SURPLUS}, False, False, id="another surplus"),
+        pytest.param({"kind": UNCLEAR}, False, True, id="undated, open"),
+        pytest.param(
+            {"kind": OUTGOING, "state": FindingState.NOTED}, False, True, id="undated, noted"
+        ),
+        pytest.param(
+            {"kind": UNCLEAR, "state": DISMISSED, "closed_at": 100}, False, True, id="too early"
+        ),
+        pytest.param(
+            {"kind": UNCLEAR, "state": DISMISSED, "closed_at": 101}, False, False, id="decided"
+        ),
+        pytest.param(
+            {"kind": UNCLEAR, "state": FindingState.RESOLVED}, False, False, id="resolved"
+        ),
+        pytest.param({"kind": OUTGOING, "key": "7"}, False, False, id="outgoing after it"),
+        pytest.param({"kind": UNCLEAR, "key": "7"}, False, True, id="unclear after it"),
+    ],
+)
+def test_a_surplus_waits_for_what_it_may_only_give_back(
+    facts: dict[str, Any], dated: bool, blocks: bool
+) -> None:
+    surplus = make_finding(SURPLUS, key="5", found_at=100)
+    other = make_finding(**{"key": "4", **facts})
+    found = in_the_way(surplus, [surplus, other], dated=dated)
+    assert found == (other if blocks else None)

@@ -160,6 +160,13 @@ def _kind(before: Measure | None, after: Measure) -> FindingKind:
     return FindingKind.MISSING if short else FindingKind.UNCLEAR
 
 
+def undated(difference: Difference) -> Difference:
+    """The same where each measure may be of an older state than it says: no block is the first."""
+    unclear = difference.kind is FindingKind.MISSING
+    kind = FindingKind.UNCLEAR if unclear else difference.kind
+    return replace(difference, kind=kind, first=None)
+
+
 def absorb(
     findings: Sequence[Finding], gained: Mapping[int | None, int], dust: int, now: int
 ) -> tuple[list[Finding], int]:
@@ -196,6 +203,32 @@ def _explained(finding: Finding, left: Mapping[int | None, int], gains: bool) ->
     waits = finding.state in (FindingState.OPEN, FindingState.DISMISSED)
     kinds = {FindingKind.SURPLUS} if gains else {FindingKind.MISSING, FindingKind.UNCLEAR}
     return finding.units if waits and finding.kind in kinds else 0
+
+
+def in_the_way(surplus: Finding, findings: Sequence[Finding], *, dated: bool) -> Finding | None:
+    """Which of its account's findings a surplus may only give back, until that one is decided.
+
+    Where balances are not `dated`, a state older than the last one looks like money that went or
+    came, and the next true one like the opposite: then a person must say, with both in sight, that
+    what was missed before the surplus is gone.
+    """
+    for each in findings:
+        overlaps = each.holds(surplus.last) or surplus.holds(each.last)
+        if each.kind is FindingKind.SURPLUS or not overlaps:
+            continue
+        waits = each.state is FindingState.OPEN and each.kind is not FindingKind.OUTGOING
+        if waits or (not dated and _undecided(each, surplus)):
+            return each
+    return None
+
+
+def _undecided(shortfall: Finding, surplus: Finding) -> bool:
+    """Whether it was found before the surplus, and nobody has dismissed it since."""
+    if shortfall.state is FindingState.DISMISSED:
+        decided = shortfall.closed_at is not None and shortfall.closed_at > surplus.found_at
+    else:
+        decided = shortfall.state is FindingState.RESOLVED
+    return shortfall.id < surplus.id and not decided
 
 
 def _nearer_to_zero(left: int, taken: int) -> int:

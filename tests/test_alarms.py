@@ -35,6 +35,7 @@ def network(**said: Any) -> dict[str, Any]:
         "state": "following",
         "last_error": None,
         "finalized": {"frozen": False, "reason": "finality was never known"},
+        "agreement": {"waiting": 1, "reason": None},
         "endpoints": [ENDPOINT],
     }
     return {**calm, **said}
@@ -76,6 +77,10 @@ def test_where_this_process_asks_for_no_rates_none_are_stale() -> None:
         (
             {"networks": [network(endpoints=[{**ENDPOINT, "state": "forked", "reason": "alone"}])]},
             Alarm("endpoint_forked", "tron/own", "alone"),
+        ),
+        (
+            {"networks": [network(agreement={"waiting": 1, "reason": "it waits"})]},
+            Alarm("agreement_waits", "tron", "it waits"),
         ),
         (
             {"rates": {"sources": [{"source": "kraken", "stale": True, "last_error": None}]}},

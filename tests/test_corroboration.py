@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from chains.base import EndpointReport, EndpointState
 from storage import Engine
 from tests.factories import NETWORK, make_invoice, make_quote, make_transfer
 from tests.fakes import FakeChain
@@ -36,10 +37,10 @@ class World:
     async def ask(self) -> Given:
         return await self.corroboration.ask(self.chain.tip, None)
 
-    async def asked_at(self, seconds: int) -> list[int]:
-        """The seconds at which endpoints are asked, from now on, once a second."""
+    async def asked_at(self, seconds: int, step: int = 1) -> list[int]:
+        """The seconds at which endpoints are asked, from now on, at most every `step`."""
         times = []
-        for second in range(seconds):
+        for second in range(0, seconds, step):
             self.now, before = float(second), len(self.chain.corroborated)
             await self.ask()
             times += [second] * (len(self.chain.corroborated) - before)
@@ -55,9 +56,59 @@ async def world(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> World:
     return world
 
 
-async def test_pauses_grow_up_to_a_minute(world):
+async def test_pauses_double(world):
     await world.mine(make_transfer(100))
-    assert await world.asked_at(220) == [0, 5, 15, 35, 75, 135, 195]
+    assert await world.asked_at(160) == [0, 5, 15, 35, 75, 155]
+
+
+async def test_pauses_grow_up_to_an_hour(world):
+    await world.mine(make_transfer(100))
+    *_, first, second, last = await world.asked_at(20_000, step=60)
+    assert (second - first, last - second) == (3600, 3600)
+
+
+def report(name: str, state: EndpointState) -> EndpointReport:
+    return EndpointReport(name, state, None, None, None, 0, None, 0, 0, None)
+
+
+async def test_what_waits_is_asked_again_when_an_endpoint_comes_back(world):
+    await world.mine(make_transfer(100))
+    own = report("own", "healthy")
+    world.chain.reports = [own, report("backup", "waiting")]
+    await world.asked_at(2000, step=60)
+    world.chain.corroborated.clear()
+    await world.ask()
+    assert world.chain.corroborated == []
+    world.chain.names.append("backup")
+    world.chain.reports = [own, report("backup", "healthy")]
+    assert len(await world.ask()) == 1
+
+
+async def test_who_comes_and_goes_has_it_asked_again_once_a_minute_at_most(world):
+    await world.mine(make_transfer(100))
+    times = []
+    for second in range(600):
+        world.now = float(second)
+        world.chain.reports = [report("own", "waiting" if second % 2 else "healthy")]
+        before = len(world.chain.corroborated)
+        await world.ask()
+        times += [second] * (len(world.chain.corroborated) - before)
+    assert times[-3:] == [435, 495, 555]
+
+
+async def test_what_waits_for_long_is_overdue_until_it_is_repeated(world):
+    await world.mine(make_transfer(100))
+    await world.mine(make_transfer(50, tx="2"))
+    assert await world.asked_at(300, step=299) == [0, 0, 299, 299]
+    assert world.corroboration.overdue is None
+    world.now = 300
+    await world.ask()
+    said = "deposits in block 1 and 1 more have waited for agreement for 300 s"
+    assert world.corroboration.overdue == said
+    world.chain.names.append("backup")
+    world.now = 4000
+    assert len(await world.ask()) == 2
+    assert world.corroboration.overdue is None
 
 
 async def test_what_waits_is_told_during_the_pause_too(world):

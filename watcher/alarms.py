@@ -43,6 +43,8 @@ def _of_networks(rows: Sequence[Json]) -> Iterator[Alarm]:
             yield Alarm(f"network_{row['state']}", name, reason)
         if final["frozen"]:
             yield Alarm("finality_frozen", name, final["reason"])
+        if waits := row["agreement"]["reason"]:
+            yield Alarm("agreement_waits", name, waits)
         for each in row["endpoints"]:
             if each["quarantined"] is not None:
                 subject = f"{name}/{each['name']}"

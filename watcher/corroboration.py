@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import storage
 from chains.base import ChainClient, ChainUnavailable
@@ -16,7 +16,10 @@ from watcher.domain.deposits import Deposit, is_deep
 from watcher.policy import NetworkPolicy
 
 ASKED_AT_ONCE = 8
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 3600.0
+RETURN_PAUSE = 60.0  # after which it is asked again early, should an endpoint come back
+ABLE = ("new", "healthy", "slow")
+OVERDUE_TIMES = 3  # as long as a network may go without a block
 
 Question = tuple[BlockRef, tuple[Transfer, ...]]
 Given = Mapping[Deposit, frozenset[str]]
@@ -31,20 +34,35 @@ class Short:
     count: int
     """How many did when they were last asked."""
     pause_seconds: float
+    since: float
+    """When it was first asked, by the monotonic clock, as the following."""
+    asked: float
     due: float
-    """When to ask again, by the monotonic clock."""
 
 
 class Corroboration:
     """Asks the endpoints for what is deep enough to be confirmed.
 
     What too few of them repeat is asked again after a pause, which grows: else one endpoint that
-    is away would cost the others a request a turn, until their budget is spent.
+    is away would cost the others a request a turn, until their budget is spent. Should one come
+    back, all that waits is asked again.
     """
 
     def __init__(self, engine: Engine, client: ChainClient, network: NetworkPolicy) -> None:
         self._engine, self._client, self._network = engine, client, network
         self._short: dict[str, Short] = {}
+        self._able: frozenset[str] = frozenset()
+
+    @property
+    def overdue(self) -> str | None:
+        """What waits for so long that a person should look, in a sentence; None: nothing does."""
+        limit = OVERDUE_TIMES * self._network.stalled_after
+        before = time.monotonic() - limit
+        late = sorted({each.block_number for each in self._short.values() if each.since <= before})
+        if not late:
+            return None
+        others = f" and {len(late) - 1} more" if late[1:] else ""
+        return f"deposits in block {late[0]}{others} have waited for agreement for {limit} s"
 
     @property
     def waiting(self) -> list[str]:
@@ -65,6 +83,7 @@ class Corroboration:
         """
         deep = await self._deep(tip, finality)
         self._short = {each.id: self._short[each.id] for each in deep if each.id in self._short}
+        self._hasten()
         answers = await self._answers([self._question(each) for each in deep if self._due(each)])
         given = {}
         for each in deep:
@@ -102,15 +121,23 @@ class Corroboration:
             pending = await storage.deposits.pending(conn, self._network.spec.name)
         return [each for each in pending if not each.corroborated and is_deep(each, tip, finality)]
 
+    def _hasten(self) -> None:
+        """Ask early for what waits where an endpoint has come back since the last turn."""
+        able = frozenset(each.name for each in self._client.endpoints() if each.state in ABLE)
+        came, self._able = able - self._able, able
+        for id, each in self._short.items() if came else ():
+            self._short[id] = replace(each, due=min(each.due, each.asked + RETURN_PAUSE))
+
     def _due(self, deposit: Deposit) -> bool:
         """What was never asked for is due at once, also beside others of its block that wait."""
         short = self._short.get(deposit.id)
         return short is None or short.due <= time.monotonic()
 
     def _later(self, deposit: Deposit, count: int) -> Short:
-        before = self._short.get(deposit.id)
+        before, now = self._short.get(deposit.id), time.monotonic()
         pause = min(2 * before.pause_seconds, LONGEST_PAUSE) if before else FIRST_PAUSE
-        return Short(deposit.block_number, count, pause, time.monotonic() + pause)
+        since = before.since if before else now
+        return Short(deposit.block_number, count, pause, since, now, now + pause)
 
     async def _answers(self, questions: Sequence[Question]) -> dict[Question, frozenset[str]]:
         """Who repeats what, each asked once."""

@@ -256,6 +256,7 @@ class Follower:
             return
         given = await self._corroboration.ask(tip, final)
         self.health.short = self._corroboration.waiting
+        self.health.overdue = self._corroboration.overdue
         if not given and final == before:
             return
 

@@ -24,6 +24,11 @@ OF_NETWORK = (  # name, help, and where its value stands in the row of a network
     ("lag_blocks", "Blocks from our newest to that one.", "lag_blocks"),
     ("finalized_number", "Our newest final block.", "finalized.number"),
     ("finality_frozen", "1 while nothing is confirmed.", "finalized.frozen"),
+    (
+        "agreement_waiting",
+        "Blocks whose deposits wait for endpoints to agree.",
+        "agreement.waiting",
+    ),
     ("reorgs_24h", "Reorgs within a day.", "reorgs_24h.count"),
     ("deepest_reorg_24h", "Blocks of the deepest of them.", "reorgs_24h.deepest"),
     ("errors_1h", "Failed turns within an hour.", "errors_1h"),

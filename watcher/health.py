@@ -40,6 +40,8 @@ class Health:
         """Why nothing was ever final, once that lasts too long."""
         self.short: Sequence[str] = ()
         """What waits for endpoints to agree, a sentence for each block."""
+        self.overdue: str | None = None
+        """That some of it has waited for long."""
         self.standing_by = False
         self.endpoints: Sequence[EndpointReport] = ()
         self.warnings: Sequence[str] = ()
@@ -114,6 +116,7 @@ class Health:
             "finalized": self.finalized,
             "frozen": self.frozen,
             "finality_unknown": self.finality_unknown,
+            "agreement": {"waiting": len(self.short), "reason": self.overdue},
             "warnings": [*self.warnings, *self.short, *self._unknown()],
             "blocks_per_second": round(pace, 3),
             "catch_up_eta_seconds": round(behind / pace) if behind > 1 and pace else None,

@@ -159,6 +159,7 @@ def _network_row(
             "frozen": frozen is not None,
             "reason": frozen or report.get("finality_unknown"),
         },
+        "agreement": report.get("agreement", {"waiting": 0, "reason": None}),
         "blocks_per_second": report.get("blocks_per_second", 0),
         "catch_up_eta_seconds": report.get("catch_up_eta_seconds"),
         "last_error": last_error,

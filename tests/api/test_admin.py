@@ -41,6 +41,7 @@ SHAPE: Mapping[str, Any] = {  # contract.md 6: every key and its type
             "head": int,
             "lag_blocks": int,
             "finalized": {"number": (int, NULL), "frozen": bool, "reason": (str, NULL)},
+            "agreement": {"waiting": int, "reason": (str, NULL)},
             "blocks_per_second": NUMBER,
             "catch_up_eta_seconds": (int, NULL),
             "last_error": (str, NULL),

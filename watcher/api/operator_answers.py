@@ -124,6 +124,11 @@ class Finalized(Shape):
     reason: str | None
 
 
+class Agreement(Shape):
+    waiting: int
+    reason: str | None
+
+
 class Reorgs(Shape):
     count: int
     deepest: int
@@ -157,6 +162,7 @@ class NetworkRow(Shape):
     head: int | None
     lag_blocks: int | None
     finalized: Finalized
+    agreement: Agreement
     blocks_per_second: int | float
     catch_up_eta_seconds: int | None
     last_error: str | None

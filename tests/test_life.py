@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -17,7 +18,14 @@ from storage import Conn, Engine
 from storage.events import StoredEvent
 from tests.factories import FAMILY, make_id, make_invoice, make_quote, make_transfer
 from tests.fakes import FakeChain
-from tests.world import catch_up, make_follower, make_policy, open_in_shop, open_shop
+from tests.world import (
+    catch_up,
+    make_follower,
+    make_policy,
+    open_in_shop,
+    open_shop,
+    steady,
+)
 from watcher import accepting, finality, invoicing
 from watcher.accepting import Decision
 from watcher.domain.blocks import Block
@@ -26,6 +34,7 @@ from watcher.domain.invoices import Invoice, InvoiceStatus, chain_time, evaluate
 from watcher.domain.money import Address, Method, Network
 from watcher.domain.timeline import Cause, Moment
 from watcher.refused import Refused
+from watcher.render import Json
 
 EXPIRES_AT = 80  # in the eighth block
 LARGE = 10**20  # POL in its smallest unit: worth 50 USD, half the price
@@ -64,6 +73,8 @@ class Life:
         self.transactions = count(1)
         self.left: Sequence[Block] = ()
         self.forked_at = 0
+        self.seq = 0
+        self.shown: Json = {}
 
     async def play(self, kind: str, number: int) -> None:
         """Make one move; a decision that is refused changes nothing."""
@@ -88,7 +99,9 @@ class Life:
                 self.chain.mine()
             case decision:
                 await self.decide(decision)
-        await catch_up(self.follower)
+                await self.compare()
+        while await self.follower.turn():
+            await self.compare()
 
     async def decide(self, decision: str) -> None:
         merchant, id, now = self.opened.merchant_id, self.opened.id, self.chain.tip.timestamp
@@ -102,6 +115,25 @@ class Life:
         with suppress(Refused):
             await storage.repeat(self.engine, work)
 
+    async def compare(self) -> None:
+        """What is shown is what the newest event told; so nothing changes that no event tells."""
+        async with storage.read(self.engine) as conn:
+            news = await storage.events.after(conn, self.opened.merchant_id, self.seq, 1000)
+            [shown] = await invoicing.show_invoices(
+                conn,
+                self.policy,
+                [await invoicing.find_invoice(conn, None, self.opened.id)],
+                self.chain.tip.timestamp,
+            )
+        for event in news:
+            self.seq = event.seq
+            if event.invoice_id == self.opened.id:
+                self.shown = steady(event.data["invoice"])
+                assert str(event.type) in kinds_of(self.shown["status"])
+        now = steady(json.loads(json.dumps(shown)))
+        self.shown = self.shown or now  # before the first event: as it was opened
+        assert now == self.shown
+
     async def told(self) -> list[StoredEvent]:
         async with storage.read(self.engine) as conn:
             events = await storage.events.after(conn, self.opened.merchant_id, 0, 100_000)
@@ -109,6 +141,7 @@ class Life:
 
     async def check(self) -> None:
         """The books say what the facts say, and have told each change once."""
+        await self.compare()
         async with storage.read(self.engine) as conn:
             stored = await storage.invoices.get(conn, self.opened.id)
             deposits = (await storage.deposits.of_invoices(conn, [self.opened.id]))[self.opened.id]
@@ -124,6 +157,13 @@ class Life:
         assert (stored.paid_at is not None) == (stored.status is InvoiceStatus.PAID)
         check_steps(steps, stored, {each.id for each in deposits})
         assert changes_told(await self.told()) == expected(steps)
+
+
+def kinds_of(status: str) -> set[str]:
+    """The types of events that may show an invoice with this status."""
+    deposits = {"deposit.detected", "deposit.confirmed", "deposit.orphaned"}
+    left_paid = set() if status == "paid" else {"invoice.reverted"}
+    return {f"invoice.{status}", "invoice.updated", *deposits, *left_paid}
 
 
 def verdict(invoice: Invoice) -> tuple[object, ...]:
@@ -192,6 +232,7 @@ async def opened(engine: Engine, by_policy: bool) -> Life:
     async with storage.write(engine) as conn:
         await open_in_shop(conn, life.opened)
     await catch_up(life.follower)
+    await life.compare()
     return life
 
 

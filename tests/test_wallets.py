@@ -13,41 +13,25 @@ import storage
 from storage import Conn, Engine, close, open_engine
 from tests.api.shop import (
     ADMIN,
-    ETHEREUM,
     EVM,
     FIRST,
     PRICE,
-    USDT,
     Shop,
     add_key,
     add_merchant,
     count_rows,
-    make_policy,
     open_shop,
     serve,
 )
+from tests.opening import CODEC, POLICY, SOLE, open_at_once, open_one
 from tests.test_derivation import ACCOUNT_XPUB, PHRASE, make_xprv, make_xpub
 from watcher import invoicing, wallets
 from watcher.clock import now
 from watcher.derivation import HARDENED
-from watcher.domain.money import Price
 from watcher.refused import AlreadyThere, BadField, NoAddressLeft, NotFound
 
-POLICY = make_policy()
-CODEC = POLICY.networks[ETHEREUM].spec.codec
 SECOND = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 POOL = [f"0x{number:040x}" for number in range(1, 4)]
-SOLE = invoicing.NewInvoice(Price("10", "USD"), [USDT])
-
-
-async def open_one(engine: Engine, merchant_id: str) -> str:
-    """The address of a new invoice."""
-
-    async def work(conn: Conn) -> str:
-        made = await invoicing.open_invoice(conn, POLICY, merchant_id, SOLE, now())
-        return CODEC.show(made.addresses[EVM])
-
-    return await storage.repeat(engine, work)
 
 
 async def add_pool(engine: Engine, merchant_id: str, addresses: list[str], at: int = 0) -> str:
@@ -61,7 +45,12 @@ async def add_xpub(engine: Engine, merchant_id: str, xpub: str, start: int = 0) 
         return (await wallets.add_xpub(conn, merchant_id, EVM, xpub, start, now())).id
 
 
+@pytest.mark.timeout(300)
 async def test_two_processes_never_give_an_address_twice(db_url: str) -> None:
+    assert (await open_at_once(db_url, each=100)).invoices == 200
+
+
+async def test_two_engines_at_once_never_give_an_address_twice(db_url: str) -> None:
     first, second = open_engine(db_url), open_engine(db_url)
     try:
         merchant_id = await add_merchant(first)

@@ -19,6 +19,7 @@ from watcher.domain.money import Address, Asset, Family, Method, Network
 from watcher.follower import Follower
 from watcher.policy import NetworkPolicy, Policy
 from watcher.rates.book import RateBook
+from watcher.render import Json
 
 CODEC = AddressCodec(parse=lambda text: Address(text.lower()), show=str, of_key=lambda key: ADDRESS)
 
@@ -135,6 +136,13 @@ async def bodies(engine: Engine) -> list[dict[str, object]]:
     async with storage.read(engine) as conn:
         events = await storage.events.after(conn, make_id("mer"), 0, 10_000)
     return [event.data for event in events]
+
+
+def steady(invoice: Json) -> Json:
+    """An invoice as it is shown, without what moves on its own."""
+    deposits = [{**each, "confirmations": 0} for each in invoice["deposits"]]
+    moving = {"confirmations", "delayed", "updated_at"}
+    return {k: v for k, v in invoice.items() if k not in moving} | {"deposits": deposits}
 
 
 async def books(engine: Engine) -> object:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from storage import close, open_engine
 from storage.migrate import migrate
+from tests.opening import open_at_once
 from tests.postgres import database_url, postgres_server, run_sql
 from tests.soak.lives import Plan, live
 from tests.soak.verdict import unreached
@@ -36,6 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--kills", type=int, default=100, help="per engine")
     parser.add_argument("--payments", type=int, default=1000, help="at least; per engine")
+    parser.add_argument("--invoices", type=int, default=10_000, help="opened in a row; per engine")
     parser.add_argument("--minutes", type=float, default=20, help="at most; per engine")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     parser.add_argument("--engine", choices=ENGINES, help="this one only")
@@ -48,9 +50,10 @@ def main() -> None:
         for engine in engines:
             place = folder / engine
             place.mkdir()
-            books, hooks = (_make_database(server, place, engine) for _ in range(2))
+            books, hooks, shop = (_make_database(server, place, engine) for _ in range(3))
             lacking += asyncio.run(_soak(engine, place, books, chosen))
             asyncio.run(_soak_deliveries(engine, hooks, chosen))
+            asyncio.run(_soak_addresses(engine, shop, chosen))
     if lacking:
         sys.exit("\n".join(lacking))  # with 1
 
@@ -85,9 +88,26 @@ async def _soak_deliveries(engine: str, url: str, chosen: argparse.Namespace) ->
     """Kill a process that delivers webhooks, half as often."""
     begun, kills = time.monotonic(), chosen.kills // 2
     await _migrate(url)
-    await survive_kills(url, kills, chosen.seed)
+    events = await survive_kills(url, kills, chosen.seed)
     seconds = time.monotonic() - begun
-    print(f"{engine}: every event arrived after {kills} kills of what delivers; {seconds:.0f} s")
+    print(
+        f"{engine}: all {events} events arrived after {kills} kills of what delivers; "
+        f"{seconds:.0f} s"
+    )
+
+
+async def _soak_addresses(engine: str, url: str, chosen: argparse.Namespace) -> None:
+    """Open invoices by two processes at once: no index is passed over, no address given twice."""
+    begun = time.monotonic()
+    await _migrate(url)
+    opened = await open_at_once(url, chosen.invoices // 2)
+    seconds = time.monotonic() - begun
+    print(
+        f"{engine}: two processes opened {opened.invoices} invoices from one xpub, without a gap "
+        f"or an address twice, in turns {opened.turns} times; {seconds:.0f} s, "
+        f"{opened.invoices / seconds:.0f} a second",
+        flush=True,
+    )
 
 
 async def _soak(engine: str, folder: Path, url: str, chosen: argparse.Namespace) -> list[str]:

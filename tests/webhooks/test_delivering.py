@@ -22,6 +22,7 @@ from tests.webhooks.receiver import (
     multiply,
     open_office,
 )
+from tests.world import steady
 from watcher import clock
 from watcher.render import event_body
 from watcher.webhooks import crowding, dialects
@@ -504,13 +505,6 @@ async def test_every_status_change_has_one_event_that_equals_the_invoice_at_its_
 
 def changed(body: Json, was: Json | None) -> bool:
     return was is None or body["status"] != was["status"]
-
-
-def steady(invoice: Json) -> Json:
-    """The invoice without what moves on its own."""
-    deposits = [{**each, "confirmations": 0} for each in invoice["deposits"]]
-    moving = {"confirmations", "delayed", "updated_at"}
-    return {k: v for k, v in invoice.items() if k not in moving} | {"deposits": deposits}
 
 
 async def test_of_ten_thousand_that_wait_few_are_taken_at_once(office: Office) -> None:

@@ -7,13 +7,13 @@ from collections import Counter
 import pytest
 
 from storage import close, open_engine
-from tests.webhooks.kills import process, survive_kills, tell
+from tests.webhooks.kills import INVOICES_PER_RUN, process, survive_kills, tell
 from tests.webhooks.receiver import open_office
 
 
 @pytest.mark.timeout(300)  # a process is started six times, and leases run out
 async def test_a_killed_process_loses_no_event(db_url: str) -> None:
-    await survive_kills(db_url, kills=5, seed=7)
+    assert await survive_kills(db_url, kills=5, seed=7) == 6 * INVOICES_PER_RUN * 4
 
 
 async def test_two_processes_never_send_one_event_at_once(postgres_url: str) -> None:

@@ -46,7 +46,7 @@ check: setup  ## format, lint, types, migrations
 	$(BIN)/mypy
 	$(BIN)/python -m storage check
 
-soak: setup  ## 100 kills on each engine among payments, reorgs and faults by chance; 40 minutes at most
+soak: setup  ## payments, reorgs, faults and kills by chance, then 1,000 events and 10,000 invoices; an hour at most
 	$(BIN)/python -m tests.soak $(ARGS)
 
 lock: $(UV)  ## resolve the dependencies anew

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import count, pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import storage
@@ -52,6 +52,8 @@ moves = st.lists(
     ),
     max_size=12,
 )
+# What the decision changes, `invoice.updated` alone tells.
+ACCEPTED_AFTER_PAID = [("pay", 100), ("mine", 3), ("pay", LARGE), ("mine", 3), ("accept", 0)]
 
 
 class Life:
@@ -205,6 +207,7 @@ def _ask_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(played=moves, by_policy=st.booleans())
+@example(played=ACCEPTED_AFTER_PAID, by_policy=False)
 def test_after_any_life_the_books_say_what_the_facts_say(
     played: list[tuple[str, int]], by_policy: bool, db_url: str
 ) -> None:

@@ -162,6 +162,13 @@ def test_the_command_of_payhubixs_document_is_answered_as_there(
     hold_to_example(made, json.loads(blocks(text)[1]), PAYHUBIX)
 
 
+def header_of(environment: dict[str, str], name: str) -> list[str]:
+    """The header in which a face's clients send their key."""
+    bearer = f"Authorization: Bearer {environment['KEY']}"
+    own = {"kuna": f"api-key: {environment['KEY']}", "txcash": bearer, "bitgpt": bearer}
+    return ["-H", own.get(name, f"X-Api-Key: {environment['KEY']}")]
+
+
 def word(sandbox: Sandbox, environment: dict[str, str], name: str, id: str) -> str:
     """The status as the face shows it now."""
     path = {
@@ -171,23 +178,68 @@ def word(sandbox: Sandbox, environment: dict[str, str], name: str, id: str) -> s
         "payhubix": f"v1/invoices/{id}",
         "bitgpt": f"invoices/{id}",
     }[name]
-    bearer = f"Authorization: Bearer {environment['KEY']}"
-    own = {"kuna": f"api-key: {environment['KEY']}", "txcash": bearer, "bitgpt": bearer}
     url = f"{sandbox.url}/compat/{name}/{path}"
-    header = own.get(name, f"X-Api-Key: {environment['KEY']}")
     method = "POST" if name == "bitgpt" else "GET"
-    body = json.loads(output(["curl", "-sS", "-X", method, url, "-H", header], environment))
+    command = ["curl", "-sS", "-X", method, url, *header_of(environment, name)]
+    body = json.loads(output(command, environment))
     told = body.get("data") or body.get("message") or body
     return "+".join(filter(None, (told["status"], told.get("substatus"))))
 
 
 NAMES = ["billium", "kuna", "txcash", "payhubix", "bitgpt"]
+
+
+def words_of(sandbox: Sandbox, environment: dict[str, str], id: str) -> list[str]:
+    """What each face says, in the order of `NAMES`."""
+    return [word(sandbox, environment, name, id) for name in NAMES]
+
+
+def confirmed(sandbox: Sandbox, id: str) -> None:
+    """Wait until what was paid is sure."""
+    eventually(
+        lambda: [each["status"] for each in sandbox.invoice(id)["deposits"]] == ["confirmed"],
+        "the payment is confirmed",
+    )
+
+
+def open_through(sandbox: Sandbox, environment: dict[str, str], name: str) -> str:
+    """An invoice over 9.99 USD, as a client of this face opens one; our id of it."""
+    item = {"type": "PAYMENT_INTENT", "currency": "USD", "price": "9.99"}
+    paths: dict[str, tuple[str, Json]] = {
+        "billium": (
+            f"v1/merchants/merchant/{environment['MERCHANT']}/invoices",
+            {"name": "Order #8821", "rawAmount": 9.99},
+        ),
+        "kuna": ("v1/invoice", {"asset": "USD", "amount": "9.99"}),
+        "txcash": ("invoice", {"amount": 9.99}),
+        "payhubix": (
+            "v1/invoices/",
+            {
+                "currency_amount": 9.99,
+                "currency_symbol": "USD",
+                "time_for_payment": "01:00",
+                "currencies": [],
+            },
+        ),
+        "bitgpt": ("invoices", {"items": [item]}),
+    }
+    path, body = paths[name]
+    url = f"{sandbox.url}/compat/{name}/{path}"
+    command = ["curl", "-sS", url, *header_of(environment, name), "-d", json.dumps(body)]
+    said = json.loads(output(command, environment))
+    told = said.get("data") or said.get("message") or said
+    return read_id("inv", told["id"] if "id" in told else told["link"].removeprefix("INV-"))
+
+
+UNSELECTED = ["AWAITING_PAYMENT", "CREATED", "pending", "Created", "PENDING"]
+SELECTED = ["AWAITING_PAYMENT", "PAYMENT_AWAITING", "pending", "Pending", "PENDING"]
+PAID = ["PAID", "PAID", "paid", "Paid", "COMPLETED"]
 PAYMENTS = [
     (
         ["--amount", "4"],
         ["AWAITING_PAYMENT", "PARTIALLY_PAID", "under paid", "Partially", "PARTIALLY_PAID"],
     ),
-    ([], ["PAID", "PAID", "paid", "Paid", "COMPLETED"]),
+    ([], PAID),
     (["--amount", "20"], ["OVERPAID", "PAID", "over paid", "Paid", "COMPLETED+OVERPAID"]),
 ]
 
@@ -203,13 +255,40 @@ def test_a_payment_on_the_embedded_nodes_reaches_its_words(
 ) -> None:
     id = sandbox.open_invoice(method)
     sandbox.order("pay", id, *amount)
+    confirmed(sandbox, id)
+    assert words_of(sandbox, environment, id) == words
 
-    def reached() -> bool:
-        seen = sandbox.invoice(id)["deposits"]
-        sure = bool(seen) and seen[0]["status"] == "confirmed"
-        return sure and [word(sandbox, environment, each, id) for each in NAMES] == words
 
-    eventually(reached, f"the faces say {words}")
+@pytest.mark.parametrize("name", NAMES)
+def test_an_invoice_opened_through_a_face_is_paid_with_the_words_of_all(
+    sandbox: Sandbox, environment: dict[str, str], name: str
+) -> None:
+    id = open_through(sandbox, environment, name)
+    assert words_of(sandbox, environment, id) == UNSELECTED
+    sandbox.ask(f"/v1/invoices/{id}/select", {"method": "polygon:usdc"})
+    assert words_of(sandbox, environment, id) == SELECTED
+    sandbox.order("pay", id)
+    sandbox.becomes(id, "paid")
+    assert words_of(sandbox, environment, id) == PAID
+    assert sandbox.invoice(id)["face"]["name"] == name
+
+
+def test_money_that_waits_for_confirmations_has_its_word(
+    sandbox: Sandbox, environment: dict[str, str]
+) -> None:
+    """For more blocks than there will be."""
+    price = {"amount": "9.99", "currency": "USD"}
+    body = {"price": price, "methods": ["polygon:usdc"], "confirmations": 500}
+    id = sandbox.ask("/v1/invoices", body)["id"]
+    sandbox.order("pay", id)
+    sandbox.becomes(id, "confirming")
+    assert words_of(sandbox, environment, id) == [
+        "PENDING_CONFIRMATION",
+        "CONFIRMATION_AWAITING",
+        "pending",
+        "Pending",
+        "WAITING_FOR_CONFIRMATIONS",
+    ]
 
 
 def test_what_time_and_the_merchant_end_has_its_word(
@@ -219,10 +298,7 @@ def test_what_time_and_the_merchant_end_has_its_word(
     short, untouched, cancelled = [sandbox.open_invoice("polygon:usdc") for _ in range(3)]
     sandbox.ask(f"/v1/invoices/{cancelled}/cancel", {})
     sandbox.order("pay", short, "--amount", "4")
-    eventually(
-        lambda: [each["status"] for each in sandbox.invoice(short)["deposits"]] == ["confirmed"],
-        "the part is confirmed",
-    )
+    confirmed(sandbox, short)
     for network in ("ethereum", "polygon"):
         sandbox.order("mine", network, "--advance", "2h")
     sandbox.becomes(short, "underpaid")
@@ -238,3 +314,11 @@ def test_what_time_and_the_merchant_end_has_its_word(
         "payhubix": ["PartiallyExpired", "Expired", "Canceled"],
         "bitgpt": ["PARTIALLY_PAID", "VOIDED", "VOIDED"],
     }
+    expired = words_of(sandbox, environment, untouched)
+    sandbox.order("pay", untouched, "--amount", "9.99")
+    confirmed(sandbox, untouched)
+    late = sandbox.invoice(untouched)
+    assert (late["status"], late["flags"]) == ("expired", ["late"])
+    assert words_of(sandbox, environment, untouched) == expired
+    sandbox.ask(f"/v1/invoices/{untouched}/accept", {})
+    assert words_of(sandbox, environment, untouched) == PAID

@@ -23,7 +23,7 @@ from tests.real.process import Daemon, lapse
 from tests.real.shop import until
 from tests.soak import nets
 from tests.soak.chance import Chance
-from tests.soak.mending import await_warnings, mend
+from tests.soak.mending import await_warnings, mend, rumours
 from tests.soak.verdict import (
     Found,
     differences,
@@ -252,17 +252,17 @@ class Run:
             await mend(self.daemon, self.engine, policy, nets, found)
             self.mended = len(found.all)
         after = differences(await read_books(self.engine, merchant_id), reads)
-        rumours = [each for each in after.false if each in found.false]
+        rumoured = rumours(after, found)
 
         async def is_confirmed() -> bool:
             async with storage.read(self.engine) as conn:
                 held = [await storage.deposits.pending(conn, net.name) for net in nets]
-            return {paid_of(each) for each in chain(*held)} == {*rumours}
+            return {paid_of(each) for each in chain(*held)} == {*rumoured}
 
         await self._until(is_confirmed, "all is confirmed that is true")
-        await await_warnings(self.engine, rumours)
+        await await_warnings(self.engine, rumoured)
         assert await self.daemon.stop() == 0
-        found_all = await judge(self.engine, policy, self.chance, merchant_id, reads, rumours)
+        found_all = await judge(self.engine, policy, self.chance, merchant_id, reads, rumoured)
         return replace(found_all, killed=self.killed, mended=self.mended)
 
     async def _until(self, look: Callable[[], Awaitable[bool]], what: str) -> None:

@@ -1,7 +1,8 @@
 """What the daemon offers where one endpoint's word hid a payment, or told of a false one.
 
-The audit must tell of it, and a rescan bring what is true. What is false at a place where nothing
-is, is a rumour: it waits for agreement for ever, and the status must say so.
+The audit must tell of it, and a rescan bring what is true and take back what is false. Only of an
+inner call on Tron no endpoint can deny that it was made, as not every node keeps those: it stays a
+rumour, which waits for agreement for ever, and the status must say so.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 import storage
+from chains.base import INTERNAL
 from storage import Engine
 from tests.real.process import ROOT, Daemon
 from tests.real.shop import until
@@ -24,6 +26,7 @@ from watcher.policy import Policy
 AUDITS = 5  # each looks at so many addresses only
 MOST_FINDINGS = 1000
 WARNED_SECONDS = 30.0
+FINAL_SECONDS = 120.0
 
 
 async def mend(
@@ -40,8 +43,15 @@ async def mend(
     for each in found.false:
         owed.pop((each.to, each.method), None)  # the two may come to the same
     await _audit(daemon, engine, nets, owed.values())
+    await _await_finality(engine, found.all)
     for network, number in sorted({(each.network, each.block_number) for each in found.all}):
         await _command(daemon, "rescan", network, "--from", str(number), "--to", str(number))
+
+
+def rumours(after: Differences, before: Differences) -> list[Paid]:
+    """What is false, was so before, and may stay so."""
+    stay = [each for each in after.false if each.position.startswith(INTERNAL)]
+    return [each for each in stay if each in before.false]
 
 
 async def await_warnings(engine: Engine, rumours: Iterable[Paid]) -> None:
@@ -54,6 +64,23 @@ async def await_warnings(engine: Engine, rumours: Iterable[Paid]) -> None:
         return all(each in reports for each in words)
 
     await until(all_told, f"the status warns: {', '.join(sorted(words))}", WARNED_SECONDS)
+
+
+async def _await_finality(engine: Engine, found: Iterable[Paid]) -> None:
+    """Wait until all these blocks are final: in others nothing is taken back."""
+    newest: dict[str, int] = {}
+    for each in found:
+        newest[each.network] = max(each.block_number, newest.get(each.network, 0))
+
+    async def is_final() -> bool:
+        async with storage.read(engine) as conn:
+            cursors = {name: await storage.cursors.get(conn, Network(name)) for name in newest}
+        return all(
+            cursor is not None and (cursor.finalized or 0) >= newest[name]
+            for name, cursor in cursors.items()
+        )
+
+    await until(is_final, f"final: {newest}", FINAL_SECONDS)
 
 
 def _shows(paid: Paid, policy: Policy, nets: Iterable[Net]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,7 @@ from watcher.render import InvoiceView, Json, render_deposit, render_invoice
 
 POL = Method("polygon:pol")
 TIPS = {NETWORK: make_ref(92)}
+PATIENCE = 10  # blocks: ten times a network's pace, or a minute
 
 
 def shown(invoice: Invoice, deposits: Sequence[Deposit] = (), policy: Policy | None = None) -> Json:
@@ -132,6 +134,27 @@ def test_an_open_invoice_is_delayed_while_a_network_lags(
 ) -> None:
     view = InvoiceView(make_invoice(status=status), [], [])
     assert render_invoice(make_policy(), view, TIPS, now)["delayed"] is delayed
+
+
+@pytest.mark.parametrize(
+    ("number", "facts", "delayed"),
+    [
+        (92 + PATIENCE - 1, {}, False),
+        (92 + PATIENCE, {}, True),
+        (92 + PATIENCE, {"status": DepositStatus.CONFIRMED}, False),
+        (92 + PATIENCE, {"status": DepositStatus.ORPHANED}, False),
+        (92 + PATIENCE, {"required": 4}, False),
+        (92 + PATIENCE, {"required": "finalized"}, False),  # what holds finality up has its alarm
+    ],
+)
+def test_an_open_invoice_is_delayed_while_a_deposit_waits_for_agreement(
+    number: int, facts: dict[str, Any], delayed: bool
+) -> None:
+    deposit = make_deposit(time=900, **facts)  # in block 90, with three confirmations in block 92
+    view = InvoiceView(make_invoice(status=InvoiceStatus.CONFIRMING), [deposit], [])
+    tip = make_ref(number)
+    body = render_invoice(make_policy(), view, {NETWORK: tip}, tip.timestamp)
+    assert body["delayed"] is delayed
 
 
 def test_a_network_without_a_tip_delays() -> None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 from storage.events import StoredEvent
 from watcher.clock import rfc3339
 from watcher.domain.blocks import BlockRef
-from watcher.domain.deposits import Deposit, DepositStatus, confirmations
+from watcher.domain.deposits import Deposit, DepositStatus, confirmations, is_deep
 from watcher.domain.invoices import Invoice, InvoiceStatus, Quote, why_not
 from watcher.domain.money import Method, Network, amount_of, decimals_of, rounded_down
 from watcher.domain.timeline import Moment
-from watcher.policy import Policy
+from watcher.policy import NetworkPolicy, Policy
 
 Json = dict[str, Any]
 
@@ -77,7 +77,7 @@ def render_invoice(
         "deposits": [render_deposit(policy, invoice, each, tips) for each in view.deposits],
         "timeline": [_render_moment(moment) for moment in view.timeline],
         "checkout_url": f"{policy.public_url}/pay/{invoice.id}",
-        "delayed": bool(lagging(policy, invoice, tips, now)),
+        "delayed": bool(delaying(policy, invoice, view.deposits, tips, now)),
         "expires_at": rfc3339(invoice.expires_at),
         "created_at": rfc3339(invoice.created_at),
         "updated_at": rfc3339(invoice.updated_at),
@@ -181,10 +181,18 @@ def _render_moment(moment: Moment) -> Json:
     }
 
 
-def lagging(
-    policy: Policy, invoice: Invoice, tips: Mapping[Network, BlockRef], now: int
+def delaying(
+    policy: Policy,
+    invoice: Invoice,
+    deposits: Iterable[Deposit],
+    tips: Mapping[Network, BlockRef],
+    now: int,
 ) -> list[Network]:
-    """The networks that an open invoice may be paid on and that lag behind the wall clock."""
+    """The networks that an open invoice may be paid on and that lag behind the wall clock.
+
+    Also where one of its deposits should be confirmed for long: an endpoint that must agree is
+    away, or differs.
+    """
     if invoice.status not in PAYABLE:
         return []
     networks = {quote.network for quote in invoice.quotes}
@@ -192,8 +200,18 @@ def lagging(
     return [
         name
         for name in sorted(networks & policy.networks.keys())
-        if name not in tips or now - tips[name].timestamp > policy.networks[name].stalled_after
+        if name not in tips
+        or now - tips[name].timestamp > policy.networks[name].stalled_after
+        or any(_is_overdue(policy.networks[name], each, tips[name]) for each in deposits)
     ]
+
+
+def _is_overdue(network: NetworkPolicy, deposit: Deposit, tip: BlockRef) -> bool:
+    """Whether it is deep enough, and was already when its network last had time to stall."""
+    if deposit.network != network.spec.name or deposit.status is not DepositStatus.PENDING:
+        return False
+    blocks = -(-network.stalled_after // network.spec.pace_seconds)
+    return is_deep(deposit, replace(tip, number=tip.number - blocks), None)
 
 
 def _share(invoice: Invoice, part: Fraction) -> str:

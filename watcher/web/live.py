@@ -201,7 +201,7 @@ class Live:
                     watched.ring()
 
     def _pulse(self, scene: Scene, time: int) -> Pulse:
-        return bool(scene.lagging(self._policy, time)), scene.past(time)
+        return bool(scene.delaying(self._policy, time)), scene.past(time)
 
 
 def _portions(ids: Iterable[str]) -> Iterator[list[str]]:

@@ -15,7 +15,7 @@ from watcher.domain.invoices import Invoice, why_not
 from watcher.domain.money import Network
 from watcher.invoicing import OPEN
 from watcher.policy import Policy
-from watcher.render import InvoiceView, lagging
+from watcher.render import InvoiceView, delaying
 from watcher.wallets import find_tampered
 
 
@@ -63,9 +63,9 @@ class Scene:
         ]
         return max([now, *clocks]) > self.invoice.deadline
 
-    def lagging(self, policy: Policy, now: int) -> list[Network]:
+    def delaying(self, policy: Policy, now: int) -> list[Network]:
         """The networks that it may be paid on and that lag."""
-        return lagging(policy, self.invoice, self.tips, now)
+        return delaying(policy, self.invoice, self.view.deposits, self.tips, now)
 
 
 async def read_scenes(conn: Conn, policy: Policy, ids: Collection[str]) -> dict[str, Scene]:

@@ -96,7 +96,7 @@ def sight_of(policy: Policy, scene: Scene, now: int, choosing: bool) -> Sight:
         questions=asked["fields"] if asked else [],
         deposits=[_titled(policy, each) for each in shown["deposits"]],
         depth=_depth(scene),
-        lagging=[policy.networks[each].spec.title for each in scene.lagging(policy, now)],
+        lagging=[policy.networks[each].spec.title for each in scene.delaying(policy, now)],
         late=Flag.LATE in invoice.flags,
         surplus=_surplus(shown) if Flag.OVERPAID in invoice.flags else None,
         back=return_of(invoice),

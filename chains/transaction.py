@@ -12,6 +12,7 @@ from watcher.domain.blocks import Block, Hash, Transfer
 
 Place = int | Literal["waiting"] | None
 """The number of its block; that it waits for one; or that the endpoint does not know it."""
+Move = Transfer | Refusal
 
 
 async def find(
@@ -44,8 +45,12 @@ def in_block(
     hash: Hash, block: Block, refusals: Sequence[Refusal], unseen: str | None
 ) -> Transaction | None:
     """The transaction in a block where it was explained; None: it is not in there."""
-    paid = tuple(move for move in block.transfers if move.tx_hash == hash)
-    refused = tuple(refusal for refusal in refusals if refusal.tx_hash == hash)
-    moves: tuple[Transfer | Refusal, ...] = (*paid, *refused)
+    moves = moves_of(hash, block, refusals)
     # An explained transaction says something of its value, at the least.
     return Transaction(hash, block.ref, moves, unseen) if moves else None
+
+
+def moves_of(hash: Hash, block: Block, refusals: Sequence[Refusal]) -> tuple[Move, ...]:
+    """What a transaction moves in its block, or claims to."""
+    paid = tuple(move for move in block.transfers if move.tx_hash == hash)
+    return (*paid, *(refusal for refusal in refusals if refusal.tx_hash == hash))

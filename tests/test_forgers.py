@@ -6,6 +6,7 @@ tells is another endpoint's word alone, as README says.
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -29,7 +30,9 @@ from tests.chains.sandbox.tron import TronRow
 from tests.factories import make_invoice, make_quote
 from tests.world import catch_up, make_policy, open_shop, the_invoice, told
 from watcher import clock, finality
+from watcher.domain.blocks import Hash
 from watcher.domain.invoices import InvoiceStatus
+from watcher.explain import explain
 from watcher.follower import Follower
 from watcher.policy import Policy
 from watcher.status import admin_status
@@ -280,6 +283,25 @@ async def forge_log(node: TronNode) -> AsyncIterator[str]:
         yield url
 
 
+@asynccontextmanager
+async def withhold_logs(node: TronNode) -> AsyncIterator[str]:
+    """The URL of a node that tells of no log."""
+    door = TRON_KIND.door(node)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        said = await door(request)
+        assert isinstance(said, web.Response)
+        if "infobyblocknum" not in request.path:
+            return said
+        infos = json.loads(said.text or "")
+        for info in infos:
+            info.pop("log", None)
+        return web.json_response(infos)
+
+    async with serve(answer, Faults()) as url:
+        yield url
+
+
 @pytest.fixture
 async def node() -> AsyncIterator[TronNode]:
     """A node in whose second block somebody logs a payment to the shop, and none is made."""
@@ -315,3 +337,65 @@ async def test_a_forged_log_is_never_confirmed_where_a_second_source_is_required
             assert any("endpoints differ about block 2" in each for each in client.warnings())
     assert (await the_invoice(engine)).status is InvoiceStatus.CONFIRMING
     assert "deposit.confirmed" not in await told(engine)
+
+
+async def explained(
+    engine: Engine, policy: Policy, node: TronNode, urls: list[str], tx: str
+) -> tuple[list[tuple[str, str, str]], str | None]:
+    """(position, verdict, sentence) of each move, and what may be unseen; `urls` are followed."""
+    client = tron.tron_client(node, urls=urls, assets=TRON.assets)
+    async with follower_of(engine, client, policy) as follower:
+        await catch_up(follower)
+        body = await explain(engine, policy, client, TRON.name, Hash(tx.removeprefix("0x")))
+    return [(m["position"], m["verdict"], m["detail"]) for m in body["moves"]], body["unseen"]
+
+
+async def test_a_log_that_the_first_endpoint_withholds_is_explained_by_the_second(
+    engine: Engine,
+) -> None:
+    await open_invoice(engine, TRON, tron.SHOP, tron.USDT.method)
+    async with tron.open_tron() as node:
+        node.mine()
+        order = {"to": tron.SHOP, "units": "100", "contract": tron.USDT.contract, "way": "plain"}
+        tx = node.take("sandbox_pay", order)
+        node.mine(4)
+        async with withhold_logs(node) as url:
+            policy = policy_of(TRON, 2, repeat=True)
+            moves, unseen = await explained(engine, policy, node, [url, node.url], tx)
+    [value, (position, verdict, detail)] = moves
+    assert value == ("value", "refused", "amount is zero")
+    assert (position, verdict) == ("log/0", "missing")
+    assert "`deposit-watcher rescan tron --from 2 --to 2`" in detail
+    assert detail.endswith("; shown by b, not by a")
+    assert unseen is not None
+    assert "one endpoint's word" not in unseen
+
+
+async def test_a_log_that_one_endpoint_forges_is_explained_as_each_of_them_tells_it(
+    node: TronNode, engine: Engine
+) -> None:
+    await open_invoice(engine, TRON, tron.SHOP, tron.USDT.method)
+    [tx] = [tx for mined in node.chain.blocks if mined.number == 2 for tx in mined.tx_hashes]
+    async with forge_log(node) as url:
+        policy = policy_of(TRON, 2, repeat=True)
+        moves, _ = await explained(engine, policy, node, [url, node.url], tx)
+    [_, *logs] = moves
+    assert [(position, verdict) for position, verdict, _ in logs] == [
+        ("log/0", "deposit"),
+        ("log/0", "refused"),
+    ]
+    assert logs[0][2].endswith("; shown by a, not by b")
+    assert logs[1][2] == "asset is not listed; shown by b, not by a"
+
+
+async def test_what_a_sole_endpoint_of_tron_tells_of_logs_is_told_as_its_word(
+    node: TronNode, engine: Engine
+) -> None:
+    await open_invoice(engine, TRON, tron.SHOP, tron.USDT.method)
+    [tx] = [tx for mined in node.chain.blocks if mined.number == 2 for tx in mined.tx_hashes]
+    moves, unseen = await explained(engine, policy_of(TRON, 1), node, [node.url], tx)
+    assert [detail for _, _, detail in moves] == ["amount is zero", "asset is not listed"]
+    assert unseen is not None
+    assert unseen.startswith(
+        "tokens and internal transfers are one endpoint's word, which no block commits to; "
+    )

@@ -13,7 +13,7 @@ from watcher.clock import rfc3339
 from watcher.domain.blocks import Block, Hash, Transfer
 from watcher.domain.deposits import Deposit, DepositStatus, Depth, Watched, find_deposits
 from watcher.domain.invoices import Reason
-from watcher.domain.money import Address, Asset, Network, amount_of
+from watcher.domain.money import Address, Asset, Method, Network, amount_of
 from watcher.policy import Policy
 from watcher.recount import require_ours
 from watcher.refused import BadField, NotOurs
@@ -21,6 +21,8 @@ from watcher.render import Json, render_deposit
 from watcher.settling import our_tips
 
 Move = Transfer | Refusal
+_Claim = tuple[str, Method, Address, int]
+"""Position, method, receiver and units: two endpoints may tell of a position otherwise."""
 _REASONS = {
     Reason.EARLY: "older than its invoice",
     Reason.LATE: "after its deadline",
@@ -36,12 +38,16 @@ class _Books:
     watched: Mapping[Address, Watched]
     free: Collection[Address]
     """Receivers that are addresses of a pool which no invoice has yet."""
-    expected: Mapping[str, Deposit]
-    """By position: the deposit that a transfer to an invoice's address is, stored or not."""
+    expected: Mapping[_Claim, Deposit]
+    """By what moves where: the deposit that a transfer to an invoice is, stored or not."""
+    held: Mapping[str, _Claim]
+    """By id: what each stored deposit is of."""
     deposits: Mapping[str, Json]
     """Every deposit that the transaction ever made, as it is shown, by id."""
     elsewhere: str | None
     """Why its block is none of ours; None: it is."""
+    differing: Mapping[Move, str]
+    """Who shows a move and who does not, where endpoints differ about it."""
 
 
 def parse_hash(text: str) -> Hash:
@@ -110,10 +116,16 @@ async def _look_up(
     return _Books(
         watched,
         free,
-        {each.position: each for each in expected},
+        {_claim(each, each.address): each for each in expected},
+        {each.id: _claim(each, each.address) for each in stored},
         {each.id: render_deposit(policy, invoices[each.invoice_id], each, tips) for each in stored},
         elsewhere,
+        found.differing if found else {},
     )
+
+
+def _claim(what: Transfer | Deposit, to: Address) -> _Claim:
+    return what.position, what.method, to, what.units
 
 
 def _standing(found: Transaction | None, books: _Books) -> Json:
@@ -145,7 +157,7 @@ def _render(policy: Policy, network: Network, move: Move, books: _Books) -> Json
         "from": sender and spec.codec.show(sender),
         "to": move.to and spec.codec.show(move.to),
         "verdict": verdict,
-        "detail": detail,
+        "detail": "; ".join(filter(None, (detail, books.differing.get(move)))),
         "deposit_id": deposit_id,
         "invoice_id": owner.invoice_id if owner else None,
     }
@@ -164,20 +176,21 @@ def _judge(network: Network, move: Move, books: _Books) -> tuple[str, str, str |
     """Verdict, sentence and the deposit's id."""
     if isinstance(move, Refusal):
         return "refused", move.reason, None
-    expected = books.expected.get(move.position)
+    expected = books.expected.get(claim := _claim(move, move.to))
     if expected is None:
         if move.to in books.free:
             return "unwatched", "to an address of a pool that no invoice has yet", None
         return "unwatched", "to an address that is not watched", None
     deposit = books.deposits.get(expected.id)
-    if deposit is not None:
+    if deposit is not None and books.held[expected.id] == claim:
         verdict = "orphaned" if deposit["status"] == DepositStatus.ORPHANED else "deposit"
         return verdict, _sentence(deposit), expected.id
     if books.elsewhere is not None:
         return "missing", f"for {expected.invoice_id}; not credited while {books.elsewhere}", None
     number = expected.block_number
     command = f"deposit-watcher rescan {network} --from {number} --to {number}"
-    return "missing", f"for {expected.invoice_id}, but not in the books: run `{command}`", None
+    lacks = "the books have another there" if deposit else "not in the books"
+    return "missing", f"for {expected.invoice_id}, but {lacks}: run `{command}`", None
 
 
 def _sentence(deposit: Json) -> str:

@@ -50,8 +50,11 @@ class Transaction:
     block: BlockRef | None
     """The proven block that it is in; None: it waits for one."""
     moves: tuple[Transfer | Refusal, ...] = ()
+    """All that any endpoint shows of it: of two that differ about a position, both."""
     unseen: str | None = None
     """What it may move beside, without showing it to this client."""
+    differing: Mapping[Transfer | Refusal, str] = field(default_factory=dict)
+    """Who shows a move and who does not, in words, where endpoints differ about it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from chains.base import (
 from chains.endpoint import Endpoint
 from chains.endpoints import WHOLE_SECONDS, EndpointPool
 from chains.examining import compare
-from chains.transaction import find, in_block
+from chains.transaction import find
 from chains.tvm import balances, calls, transaction
 from chains.tvm.blocks import Listing, Reading, listing_of, read_block
 from chains.tvm.capabilities import examine
@@ -107,13 +107,12 @@ class TronClient:
         return final if same >= self._options.agreement else None
 
     async def block(self, number: int) -> Block | None:
-        reading = await self._believed(number, self._listing)
-        return None if reading is None else reading.block
+        found = await self._believed(number, self._listing)
+        return None if found is None else found.reading.block
 
     async def copies(self, number: int) -> Mapping[str, Block]:
-        found = await self._pool.each(partial(self._find, number, self._listing), WHOLE_SECONDS)
-        told = {endpoint.name: found.get(endpoint.name) for endpoint in self._pool.endpoints}
-        blocks = {name: each.reading.block for name, each in told.items() if each is not None}
+        readings = await self._readings(number, self._listing)
+        blocks = {name: each.block for name, each in readings.items()}
         for ref in {each.ref for each in blocks.values()}:
             same = {n: claims_of(b.transfers) for n, b in blocks.items() if b.ref == ref}
             self._doubts.compare(ref, same)
@@ -123,10 +122,13 @@ class TronClient:
         listing = replace(self._listing, explained=hash)
 
         async def read(number: int) -> Transaction | None:
-            found = await self._believed(number, listing)
-            if found is None:
+            first = await self._believed(number, listing)
+            if first is None:
                 return None
-            return in_block(hash, found.block, found.refusals, transaction.unseen(found))
+            several = len(self._pool.endpoints) > 1
+            others = await self._readings(number, listing) if several else {}
+            told = {**others, first.endpoint: first.reading}
+            return transaction.in_block(hash, first.reading.block.ref, told)
 
         return await find(self._pool, hash, partial(transaction.place, hash=hash), read)
 
@@ -228,7 +230,13 @@ class TronClient:
     async def _head_number(self, node: Endpoint) -> int:
         return (await calls.newest(node)).number
 
-    async def _believed(self, number: int, listing: Listing) -> Reading | None:
+    async def _readings(self, number: int, listing: Listing) -> dict[str, Reading]:
+        """By name, what each endpoint that has the block gives for it, in configured order."""
+        found = await self._pool.each(partial(self._find, number, listing), WHOLE_SECONDS)
+        told = {endpoint.name: found.get(endpoint.name) for endpoint in self._pool.endpoints}
+        return {name: each.reading for name, each in told.items() if each is not None}
+
+    async def _believed(self, number: int, listing: Listing) -> _Found | None:
         """What the first good endpoint gives, seconded where its proof leaves a doubt."""
         found = await self._pool.ask(partial(self._find, number, listing))
         if found is None:
@@ -238,7 +246,7 @@ class TronClient:
             await self._require_repeated(found)
         own = partial(self._own_hash, listing)
         await self._pool.try_again(found.reading.block.ref, found.endpoint, own)
-        return found.reading
+        return found
 
     async def _own_hash(self, listing: Listing, number: int, node: Endpoint) -> Hash | None:
         found = await self._find(number, listing, node)

@@ -229,9 +229,8 @@ DISMISSED = FindingState.DISMISSED
 @pytest.mark.parametrize(
     ("facts", "dated", "blocks"),
     [
-        pytest.param({"kind": UNCLEAR, "first": 4}, True, True, id="open in the same blocks"),
-        pytest.param({"kind": MISSING, "first": None, "last": 12}, True, True, id="around it"),
-        pytest.param({"kind": MISSING, "first": 8, "last": 8}, True, False, id="in others"),
+        pytest.param({"kind": UNCLEAR, "first": 4}, True, True, id="unclear"),
+        pytest.param({"kind": MISSING, "first": 8, "last": 8}, True, True, id="in other blocks"),
         pytest.param({"kind": OUTGOING}, True, False, id="outgoing"),
         pytest.param({"kind": UNCLEAR, "state": DISMISSED}, True, False, id="dismissed"),
         pytest.param({"kind": SURPLUS}, False, False, id="another surplus"),

@@ -213,8 +213,7 @@ def in_the_way(surplus: Finding, findings: Sequence[Finding], *, dated: bool) ->
     what was missed before the surplus is gone.
     """
     for each in findings:
-        overlaps = each.holds(surplus.last) or surplus.holds(each.last)
-        if each.kind is FindingKind.SURPLUS or not overlaps:
+        if each.kind is FindingKind.SURPLUS:
             continue
         waits = each.state is FindingState.OPEN and each.kind is not FindingKind.OUTGOING
         if waits or (not dated and _undecided(each, surplus)):

@@ -355,6 +355,8 @@ def test_the_doctor_fails_where_no_node_answers(office: Shell) -> None:
         "check URL and key; it must be of this very network"
     }
     assert findings[0]["remedy"] is None
+    failed = f"{len(wrong)} of {len(findings)} checks failed: {wrong[0]['where']} chain"
+    assert done.stderr == f"deposit-watcher: {failed}\n"
 
 
 def test_the_doctor_reads_the_key_file(office: Shell) -> None:

@@ -27,12 +27,14 @@ from watcher.cli import (
     wallets,
     webhooks,
 )
+from watcher.cli.context import Failed
 from watcher.cli.logs import set_up_logs
 from watcher.config import ConfigError
 from watcher.refused import Refused
 
 EXPECTED = (
     ConfigError,
+    Failed,
     Refused,
     ChainError,
     SchemaTooNew,

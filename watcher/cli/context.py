@@ -27,6 +27,10 @@ out = Console(soft_wrap=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+class Failed(Exception):
+    """What the command was to do, or to check, turned out badly; it has printed the details."""
+
+
 def config_of(context: typer.Context) -> Path | None:
     """What `--config` names."""
     given: Path | None = context.find_root().params.get("config")

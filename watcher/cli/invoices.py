@@ -10,18 +10,18 @@ from pydantic import ValidationError
 import storage
 from storage import Conn
 from watcher import accepting, invoicing
-from watcher.api.models import AcceptIn, InvoiceIn, InvoiceQuery
+from watcher.api.models import AcceptIn, InvoiceIn, InvoiceQuery, SelectIn
 from watcher.cli.context import AsJson, in_database, show_json, show_table
 from watcher.clock import now
 from watcher.merchants import find_merchant
 from watcher.policy import Policy
-from watcher.refused import BadField
+from watcher.refused import BadField, NotFound
 from watcher.render import Json
 
 InvoiceId = Annotated[str, typer.Argument(help="The invoice's id.")]
 
 invoice_app = typer.Typer(
-    help="Open, show, list, cancel and accept invoices.", no_args_is_help=True
+    help="Open, show, list, select, cancel and accept invoices.", no_args_is_help=True
 )
 
 
@@ -42,6 +42,18 @@ def create(
     name: Annotated[str | None, typer.Option(help="What it is for.")] = None,
     external_id: Annotated[str | None, typer.Option(help="Your own number of it.")] = None,
     valid_for: Annotated[str | None, typer.Option(help='Such as "1h".')] = None,
+    description: Annotated[str | None, typer.Option(help="More of it, for the payer.")] = None,
+    tolerance: Annotated[
+        str | None, typer.Option(help="How many percent may be missing, such as 0.5.")
+    ] = None,
+    confirmations: Annotated[
+        str | None, typer.Option(help='How many blocks confirm a deposit, or "finalized".')
+    ] = None,
+    success_url: Annotated[str | None, typer.Option(help="Where who paid goes on.")] = None,
+    fail_url: Annotated[str | None, typer.Option(help="Where who did not goes on.")] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="For you; may be repeated.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Open an invoice."""
@@ -51,6 +63,12 @@ def create(
         "name": name,
         "external_id": external_id,
         "valid_for": valid_for,
+        "description": description,
+        "tolerance_percent": tolerance,
+        "confirmations": _depth(confirmations),
+        "success_url": success_url,
+        "fail_url": fail_url,
+        "metadata": dict(_pair(each) for each in metadata or ()),
     }
     wanted = _checked(InvoiceIn, fields).command("secret")
 
@@ -78,16 +96,28 @@ def listing(
     context: typer.Context,
     merchant: Annotated[str, typer.Option(help="The merchant's id.")],
     status: Annotated[str | None, typer.Option(help="Only these.")] = None,
+    flag: Annotated[str | None, typer.Option(help="Only those with it, such as late.")] = None,
+    external_id: Annotated[str | None, typer.Option(help="Only those of your number.")] = None,
+    after: Annotated[
+        str | None, typer.Option(help="Older than this invoice: the last one of a list before.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="How many.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List the newest invoices of a merchant."""
-    query = _checked(InvoiceQuery, {"status": status, "limit": limit})
+    filters = {"status": status, "flag": flag, "external_id": external_id, "limit": limit}
+    query = _checked(InvoiceQuery, filters)
 
     async def work(conn: Conn, policy: Policy) -> list[Json]:
         await find_merchant(conn, merchant)
         found = await storage.invoices.listing(
-            conn, merchant, status=query.status, limit=query.limit
+            conn,
+            merchant,
+            status=query.status,
+            flag=query.flag,
+            external_id=query.external_id,
+            after=await _place(conn, merchant, after),
+            limit=query.limit,
         )
         return await invoicing.list_invoices(conn, policy, found, now())
 
@@ -108,6 +138,23 @@ def listing(
         for each in shown
     ]
     show_table("Invoices", columns, rows)
+
+
+@invoice_app.command("select")
+def select(
+    context: typer.Context,
+    invoice_id: InvoiceId,
+    method: Annotated[str, typer.Argument(help="Such as ethereum:usdt.")],
+    as_json: AsJson = False,
+) -> None:
+    """Choose what to pay with: assigns an address."""
+    chosen = _checked(SelectIn, {"method": method}).named()
+
+    async def work(conn: Conn, policy: Policy) -> Json:
+        invoice = await invoicing.select_method(conn, policy, None, invoice_id, chosen, now())
+        return (await invoicing.show_invoices(conn, policy, [invoice], now()))[0]
+
+    _print(in_database(context, work, write=True), as_json)
 
 
 @invoice_app.command("cancel")
@@ -139,6 +186,28 @@ def accept(
         return (await invoicing.show_invoices(conn, policy, [invoice], now()))[0]
 
     _print(in_database(context, work, write=True, rates=True), as_json)
+
+
+def _depth(text: str | None) -> int | str | None:
+    return int(text) if text is not None and text.isdecimal() else text
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise BadField("must be KEY=VALUE", field="metadata")
+    return key, value
+
+
+async def _place(conn: Conn, merchant_id: str, after: str | None) -> tuple[int, str] | None:
+    """Where a list goes on that ended with this invoice."""
+    if after is None:
+        return None
+    try:
+        last = await invoicing.find_invoice(conn, merchant_id, after)
+    except NotFound as error:
+        raise BadField(str(error), field="after") from error
+    return last.created_at, last.id
 
 
 def _checked(model: Any, fields: dict[str, Any]) -> Any:

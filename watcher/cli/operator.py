@@ -12,7 +12,16 @@ import typer
 import storage
 from storage import Conn
 from watcher import operate
-from watcher.cli.context import AsJson, in_database, out, run, settings_of, show_json, show_table
+from watcher.cli.context import (
+    AsJson,
+    Failed,
+    in_database,
+    out,
+    run,
+    settings_of,
+    show_json,
+    show_table,
+)
 from watcher.clock import now
 from watcher.policy import Policy
 from watcher.render import Json
@@ -78,8 +87,8 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
         words = {True: "ok", False: "FAILED", None: "note"}
         rows = [(f.where, f.check, words[f.ok], f.detail, f.remedy) for f in findings]
         show_table("Doctor", ("where", "check", "result", "detail", "remedy"), rows)
-    if any(finding.ok is False for finding in findings):
-        raise typer.Exit(1)
+    if failed := [f"{each.where} {each.check}" for each in findings if each.ok is False]:
+        raise Failed(f"{len(failed)} of {len(findings)} checks failed: {', '.join(failed)}")
 
 
 def backup(

@@ -12,7 +12,7 @@ from storage import Conn
 from storage.webhooks import Webhook
 from watcher.api.webhook_models import WebhookIn
 from watcher.api.webhooks import PING_SECONDS
-from watcher.cli.context import AsJson, in_database, run, settings_of, show_json, show_table
+from watcher.cli.context import AsJson, Failed, in_database, run, settings_of, show_json, show_table
 from watcher.clock import now
 from watcher.keys import load_box
 from watcher.merchants import find_merchant
@@ -155,12 +155,13 @@ def ping(context: typer.Context, webhook_id: WebhookId, as_json: AsJson = False)
             await sender.close()
 
     said = render_ping(run(send()))
+    sentence = said["error"] or f"answered {said['status']} after {said['duration_ms']} ms"
     if as_json:
         show_json(said)
-    else:
-        typer.echo(said["error"] or f"answered {said['status']} after {said['duration_ms']} ms")
+    elif said["ok"]:
+        typer.echo(sentence)
     if not said["ok"]:
-        raise typer.Exit(1)
+        raise Failed(f"the test was not accepted: {sentence}")
 
 
 @webhook_app.command("deliveries")

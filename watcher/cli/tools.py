@@ -59,7 +59,7 @@ def read_again(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read blocks again, add deposits that are missing, take back what endpoints told falsely.
+    """Read blocks again: add what is missing, undo what is false.
 
     May run beside the daemon, and again: what is there already, and true, stays as it is.
     """

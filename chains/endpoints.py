@@ -18,8 +18,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
+from chains.asking import ALONE_SECONDS
 from chains.base import (
     ChainDataError,
     ChainError,
@@ -39,33 +41,7 @@ from watcher.domain.blocks import BlockRef, Hash
 T = TypeVar("T")
 
 EACH_SECONDS, WHOLE_SECONDS = 9, 40  # for a few small answers; for a whole block, or its traces
-ALONE_SECONDS = 10.0
-
-
-def occasionally(work: Callable[[Endpoint], Awaitable[T]]) -> Callable[[Endpoint], Awaitable[T]]:
-    """`work` for a question that following does not need: who refuses it serves the rest."""
-
-    async def softly(node: Endpoint) -> T:
-        try:
-            return await work(node)
-        except EndpointRefused as error:
-            raise Missing(str(error)) from error
-
-    return softly
-
-
-def require_same(ref: BlockRef, theirs: Hash | None) -> None:
-    """Require that `theirs`, which a node has at the height of `ref`, is that block.
-
-    Raises:
-        Missing: it has none there.
-        ChainUnavailable: it is on a fork.
-    """
-    if theirs is None:
-        raise Missing(f"has no block {ref.number} yet")
-    if theirs != ref.hash:
-        alone = f"its block {ref.number} is not the one that is final"
-        raise ChainUnavailable(alone, retry_after=ALONE_SECONDS)
+BELIEVED = 64  # blocks; who is further behind is not tried
 
 
 class EndpointPool:
@@ -92,6 +68,8 @@ class EndpointPool:
             Endpoint(settings, connect(settings), identify, self._clock, observer or Unobserved())
             for settings in endpoints
         )
+        self._believed: dict[int, Hash] = {}
+        """By number, below the newest that an endpoint gave; of the last few blocks."""
 
     async def ask(
         self, work: Callable[[Endpoint], Awaitable[T]], *, but: Collection[str] = ()
@@ -152,29 +130,40 @@ class EndpointPool:
     async def try_again(
         self, known: BlockRef, giver: str, own: Callable[[int, Endpoint], Awaitable[Hash | None]]
     ) -> None:
-        """Try one that is on parole, if its term is over, by the block below `known`.
+        """Try one that is on parole, if its term is over, by a block that others have.
 
-        Who keeps up has that one. `giver` gave the known block; `own` proves an endpoint's own at a
-        number, and gives its hash. No fault is raised.
+        By the newest that it should have: the one below `known`, or where its own head was when
+        last heard. `giver` gave the known block; `own` proves an endpoint's own at a number, and
+        gives its hash. No fault is raised.
         """
-        number = known.number - 1
+        self._note_believed(known)
 
-        async def same(node: Endpoint) -> None:
+        async def same(number: int, node: Endpoint) -> None:
             theirs = await own(number, node)
             if theirs is None:
                 raise Missing(f"has no block {number}")
-            if theirs != known.parent_hash:
+            if theirs != self._believed[number]:
+                node.health.convicted()
                 alone = f"its block {number} is not the one that others have"
                 raise ChainUnavailable(alone, retry_after=ALONE_SECONDS)
 
-        for node in self.endpoints if number >= 0 else ():
-            if node.name == giver or node.pace.is_full or not node.health.begin_trial(number):
+        for node in self.endpoints:
+            head = known.number if node.health.head is None else node.health.head
+            number = max((each for each in self._believed if each <= head), default=None)
+            if number is None or node.name == giver or node.pace.is_full:
+                continue
+            if not node.health.begin_trial(number):
                 continue
             started = self._clock.monotonic()
             with suppress(ChainError):  # noted already
-                await self._in_time(node, same, started, EACH_SECONDS)
+                await self._in_time(node, partial(same, number), started, EACH_SECONDS)
                 node.health.acquitted(started)
             return
+
+    def _note_believed(self, known: BlockRef) -> None:
+        below = known.number - 1
+        kept = {n: hash for n, hash in self._believed.items() if below - BELIEVED < n < below}
+        self._believed = kept | ({below: known.parent_hash} if below >= 0 else {})
 
     def saw_head(self, node: Endpoint, number: int) -> None:
         """Note the newest block that `node` told of; whether it lags is judged now.

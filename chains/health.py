@@ -63,12 +63,13 @@ class Parole:
     cap: float
     due: float
     """When it is next tried, by the monotonic clock."""
-    tries: int = 0
+    proven: bool = False
+    """Whether it had another block when it was tried, too."""
 
     @property
     def shown(self) -> EndpointState:
         """A fork shows only after a trial: before, it may just be late to follow a reorg."""
-        return "waiting" if self.state == "forked" and not self.tries else self.state
+        return "waiting" if self.state == "forked" and not self.proven else self.state
 
 
 class Health:
@@ -130,10 +131,14 @@ class Health:
             return False
         if number < parole.from_number:
             return False
-        parole.tries += 1
         parole.term = min(2 * parole.term, parole.cap)
         parole.due = now + parole.term
         return True
+
+    def convicted(self) -> None:
+        """It had another block than the others when it was tried."""
+        if self._parole is not None:
+            self._parole.proven = True
 
     def acquitted(self, started: float) -> None:
         """It did well at a trial, begun at `started` (monotonic): nothing is held against it."""

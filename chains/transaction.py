@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
+from chains.asking import occasionally
 from chains.base import ChainUnavailable, Refusal, Transaction
 from chains.endpoint import Endpoint
-from chains.endpoints import EndpointPool, occasionally
+from chains.endpoints import EndpointPool
 from watcher.domain.blocks import Block, Hash, Transfer
 
 Place = int | Literal["waiting"] | None

@@ -73,6 +73,7 @@ def test_confirmations_may_be_finalized(shop: Shop) -> None:
         ("--tolerance", "100", "tolerance_percent"),
         ("--confirmations", "0", "confirmations"),
         ("--confirmations", "soon", "confirmations"),
+        ("--confirmations", "9" * 5000, "confirmations"),
         ("--success-url", "javascript:alert(1)", "success_url"),
         ("--fail-url", "shop.example", "fail_url"),
         ("--description", "x" * 5001, "description"),

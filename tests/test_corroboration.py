@@ -71,16 +71,27 @@ def report(name: str, state: EndpointState) -> EndpointReport:
     return EndpointReport(name, state, None, None, None, 0, None, 0, 0, None)
 
 
-async def test_what_waits_is_asked_again_when_an_endpoint_comes_back(world):
+@pytest.mark.parametrize(
+    ("away", "back"),
+    [
+        ("waiting", "healthy"),
+        ("refused", "slow"),
+        ("waiting", "lagging"),  # what is deep enough it has all the same
+        ("waiting", "quarantined"),
+        ("lagging", "healthy"),
+        ("forked", "healthy"),
+    ],
+)
+async def test_what_waits_is_asked_again_when_an_endpoint_comes_back(world, away, back):
     await world.mine(make_transfer(100))
     own = report("own", "healthy")
-    world.chain.reports = [own, report("backup", "waiting")]
+    world.chain.reports = [own, report("backup", away)]
     await world.asked_at(2000, step=60)
     world.chain.corroborated.clear()
     await world.ask()
     assert world.chain.corroborated == []
     world.chain.names.append("backup")
-    world.chain.reports = [own, report("backup", "healthy")]
+    world.chain.reports = [own, report("backup", back)]
     assert len(await world.ask()) == 1
 
 

@@ -106,6 +106,29 @@ async def test_a_fork_of_one_endpoint_of_three_is_one_outage_at_most(
         assert reason == "its block 35 is not the one that 2 others have"
 
 
+async def test_who_is_always_a_little_behind_is_tried_by_a_block_that_it_has(
+    nodes: list[Any],
+) -> None:
+    alone, *true = nodes
+    client = client_of(*nodes)
+    common = await block(client, 35)
+    alone.reorg(3, 3)
+    assert len(await client.corroborate(common, ())) == 2
+    for each in true:
+        each.reorg(3, 3)  # the others come, too
+        each.mine()
+        each.mine()
+    await client.survey()
+    await block(client, 37)
+    for each in nodes:
+        each.mine()
+    await client.survey()
+    assert [each.head for each in client.endpoints()] == [36, 38, 38]
+    await block(client, 38)
+    assert told(client) == ["healthy", "healthy", "healthy"]
+    await client.close()
+
+
 async def test_who_comes_back_from_its_fork_has_its_place_again(nodes: list[Any]) -> None:
     alone, *true = nodes
     client = client_of(*nodes)

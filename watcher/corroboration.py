@@ -18,7 +18,7 @@ from watcher.policy import NetworkPolicy
 ASKED_AT_ONCE = 8
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 3600.0
 RETURN_PAUSE = 60.0  # after which it is asked again early, should an endpoint come back
-ABLE = ("new", "healthy", "slow")
+AWAY, ABLE = ("waiting", "refused"), ("new", "healthy", "slow")
 OVERDUE_TIMES = 3  # as long as a network may go without a block
 
 Question = tuple[BlockRef, tuple[Transfer, ...]]
@@ -51,7 +51,8 @@ class Corroboration:
     def __init__(self, engine: Engine, client: ChainClient, network: NetworkPolicy) -> None:
         self._engine, self._client, self._network = engine, client, network
         self._short: dict[str, Short] = {}
-        self._able: frozenset[str] = frozenset()
+        self._there: set[tuple[str, bool]] = set()
+        """Who may be asked: by name alone, and once more where nothing is held against it."""
 
     @property
     def overdue(self) -> str | None:
@@ -123,8 +124,10 @@ class Corroboration:
 
     def _hasten(self) -> None:
         """Ask early for what waits where an endpoint has come back since the last turn."""
-        able = frozenset(each.name for each in self._client.endpoints() if each.state in ABLE)
-        came, self._able = able - self._able, able
+        reports = self._client.endpoints()
+        there = {(each.name, False) for each in reports if each.state not in AWAY}
+        there |= {(each.name, True) for each in reports if each.state in ABLE}
+        came, self._there = there - self._there, there
         for id, each in self._short.items() if came else ():
             self._short[id] = replace(each, due=min(each.due, each.asked + RETURN_PAUSE))
 

@@ -10,9 +10,10 @@ from operator import attrgetter
 
 from eth_abi.abi import encode
 
+from chains.asking import occasionally, require_same
 from chains.base import ChainDataError, ChainUnavailable, Holding
 from chains.endpoint import Endpoint
-from chains.endpoints import EndpointPool, occasionally, require_same
+from chains.endpoints import EndpointPool
 from chains.evm import calls
 from chains.evm.multicall import MULTICALL, aggregate, call
 from chains.evm.rpc import NoState, Reverted

@@ -11,6 +11,7 @@ from itertools import chain
 from operator import attrgetter, itemgetter
 
 from chains.ahead import in_time
+from chains.asking import occasionally
 from chains.base import (
     TRACE,
     Capability,
@@ -25,7 +26,7 @@ from chains.base import (
     WrongChain,
 )
 from chains.endpoint import Endpoint
-from chains.endpoints import WHOLE_SECONDS, EndpointPool, occasionally
+from chains.endpoints import WHOLE_SECONDS, EndpointPool
 from chains.evm import balances, calls, feeds, transaction
 from chains.evm.blocks import Listing
 from chains.evm.capabilities import examine

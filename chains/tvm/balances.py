@@ -10,9 +10,10 @@ from typing import Annotated
 
 import msgspec
 
+from chains.asking import occasionally, require_same
 from chains.base import ChainDataError, ChainUnavailable, Holding
 from chains.endpoint import Endpoint
-from chains.endpoints import EndpointPool, occasionally, require_same
+from chains.endpoints import EndpointPool
 from chains.tvm import calls
 from chains.tvm.address import raw
 from watcher.domain.blocks import BlockRef

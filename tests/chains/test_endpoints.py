@@ -10,6 +10,7 @@ from itertools import chain, repeat
 import pytest
 
 from chains import endpoints
+from chains.asking import occasionally
 from chains.base import (
     ChainDataError,
     ChainError,
@@ -21,7 +22,7 @@ from chains.base import (
     WrongChain,
 )
 from chains.endpoint import Endpoint
-from chains.endpoints import EndpointPool, occasionally
+from chains.endpoints import EndpointPool
 from chains.health import Clock, Missing
 from chains.http import Disconnected
 from watcher.domain.blocks import BlockRef, Hash

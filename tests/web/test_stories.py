@@ -14,8 +14,9 @@ from tests.web.states import QUESTIONS, fall_behind
 
 pytestmark = pytest.mark.timeout(120)
 TICKS = """new Promise((tell) => {
-  const ticks = [];
+  let [ticks, by] = [[], skew];
   new MutationObserver(() => {
+    if (skew !== by) [ticks, by] = [[], skew]; // news set the clock
     const left = Number(countdown.dataset.until) - (Date.now() / 1000 - skew);
     const parts = countdown.textContent.split(":").map(Number);
     ticks.push([left, parts.reduce((sum, part) => 60 * sum + part)]);
@@ -103,7 +104,7 @@ async def test_the_time_runs_out_before_the_payers_eyes(stall: Shop) -> None:
         assert await page.get_attribute("#countdown", "data-until") == str(int(until))
         ticks = await page.evaluate(TICKS)
         assert all(-1 < left - shown < 1 for left, shown in ticks)
-        assert 3600 > ticks[0][1] > ticks[-1][1] > 0
+        assert 3600 >= ticks[0][1] > ticks[-1][1] > 0
         await stall.pass_time(3700)
         await reaches(page, "expired")
         assert await page.locator("#address").count() == 0

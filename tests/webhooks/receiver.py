@@ -185,10 +185,15 @@ class Office:
         return Deliverer(self.engine, self.shop.policy, BOX, sender, self.news, **options)
 
 
+def patient_policy(seconds: int) -> Policy:
+    """With so long for an answer."""
+    return make_policy(webhooks={"allow_private_addresses": True, "timeout_seconds": seconds})
+
+
 @asynccontextmanager
 async def open_office(engine: Engine, policy: Policy | None = None) -> AsyncIterator[Office]:
-    """A shop whose webhooks may go to this machine, with one second for an answer."""
-    chosen = policy or make_policy(webhooks={"allow_private_addresses": True, "timeout_seconds": 1})
+    """A shop whose webhooks may go to this machine, with time for an answer on a busy one."""
+    chosen = policy or patient_policy(25)
     async with serve(engine, chosen) as http, Receiver() as receiver:
         news = http.server.app[NEWS]
         yield Office(await open_shop(engine, chosen, http), receiver, news)

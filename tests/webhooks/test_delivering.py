@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 import storage
 import storage.dialects
 from storage import Engine, schema
-from tests.api.shop import ADMIN, Json, add_key, make_policy
+from tests.api.shop import ADMIN, Json, add_key
 from tests.real.shop import until
 from tests.webhooks.receiver import (
     Office,
@@ -21,6 +21,7 @@ from tests.webhooks.receiver import (
     hurried,
     multiply,
     open_office,
+    patient_policy,
 )
 from tests.world import steady
 from watcher import clock
@@ -33,7 +34,7 @@ AT_ONCE = [0] * 10
 
 @pytest.fixture
 async def office(engine: Engine) -> AsyncIterator[Office]:
-    async with open_office(engine) as opened:
+    async with open_office(engine, patient_policy(1)) as opened:  # some receivers hang
         yield opened
 
 
@@ -308,8 +309,7 @@ async def test_a_slow_receiver_does_not_hold_up_another(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("watcher.webhooks.delivering.GRACE_SECONDS", 0)
-    patient = make_policy(webhooks={"allow_private_addresses": True, "timeout_seconds": 25})
-    async with open_office(engine, patient) as office, Receiver() as quick:
+    async with open_office(engine) as office, Receiver() as quick:
         await office.add()
         office.receiver.manners["/hook"] = ["hang"]
         await office.shop.post("/v1/webhooks", {"url": quick.url()})

@@ -189,7 +189,8 @@ def accept(
 
 
 def _depth(text: str | None) -> int | str | None:
-    return int(text) if text is not None and text.isdecimal() else text
+    """What the model judges; it refuses a longer number as it refuses a word."""
+    return int(text) if text is not None and text.isdecimal() and len(text) < 10 else text
 
 
 def _pair(text: str) -> tuple[str, str]:

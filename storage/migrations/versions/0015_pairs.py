@@ -1,4 +1,4 @@
-"""Indexes for two filters at once, of invoices, deposits and deliveries."""
+"""Indexes for two filters at once; what differs on Tron may have come in any block before."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ def upgrade() -> None:
             sqlite_where=flagged,
             postgresql_where=flagged,
         )
+    findings = sa.table("findings", sa.column("network"), sa.column("first"))
+    undated = findings.c.network.in_(("tron", "nile", "shasta"))
+    op.execute(sa.update(findings).where(undated).values(first=None))
     for table, columns in (
         ("deposits", ["merchant_id", "network", "status", "id"]),
         ("deliveries", ["merchant_id", "state", "id"]),

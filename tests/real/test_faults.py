@@ -197,7 +197,7 @@ async def test_an_endpoint_whose_chain_is_another_is_never_asked_for_a_block(
 async def test_a_network_that_stands_still_for_too_long_is_not_ready_and_says_why(
     anvil: Anvil, proxy: Proxy, tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policy, "STALLED_SECONDS", 4)
+    monkeypatch.setattr(policy, "STALLED_SECONDS", 12)
     monkeypatch.setattr(policy, "STALLED_PACES", 0)
     proxy.fail(faults.status(503))
     async with run_shop(tmp_path, sqlite_url, proxy.url) as shop, open_desk(shop) as desk:

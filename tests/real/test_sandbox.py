@@ -24,7 +24,7 @@ from watcher.config import load
 from watcher.daemon.sandbox import nodes_of, prepare
 
 PORTS = ("port = 8080", ":18545", ":18546", ":18090")
-UP_SECONDS, TURN_SECONDS, STOP_SECONDS, COMMAND_SECONDS = 30.0, 20.0, 10.0, 30
+UP_SECONDS, TURN_SECONDS, STOP_SECONDS, COMMAND_SECONDS = 30.0, 50.0, 10.0, 30
 LEASE_SECONDS = 45.0  # a killed process's lease lapses, and its successor looks again
 
 Json = dict[str, Any]
